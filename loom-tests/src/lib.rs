@@ -1,0 +1,1 @@
+//! Loom scenarios; run with `cargo test --release` from this folder.

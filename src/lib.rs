@@ -1,0 +1,1 @@
+//! isobar: a computation graph that stays consistent across threads.

@@ -1,1 +1,49 @@
-//! isobar: a computation graph that stays consistent across threads.
+//! A computation graph that stays consistent across threads.
+//!
+//! Signals can be set from any thread; computeds are cached, find their own sources and are
+//! recomputed in parallel when that pays; effects carry results to the outside world; and no
+//! computation, on any thread, ever sees a half-made change.
+//!
+//! ```
+//! use isobar::{batch, computed, effect, signal};
+//!
+//! let (a, b) = (signal(1), signal(2));
+//! let sum = computed!([a, b] a.get() + b.get());
+//! let report = effect!([sum] println!("the sum is {}", sum.get()));
+//!
+//! std::thread::scope(|threads| {
+//!     threads.spawn(|| a.set(10));
+//!     threads.spawn(|| batch(|| { a.update(|n| n + 1); b.set(20) }));
+//! });
+//! assert!(sum.get() == 31 || sum.get() == 30);
+//! # drop(report);
+//! ```
+
+// Layer 0, what the machine gives us; layer 1, words.
+mod block;
+mod error;
+mod pool;
+mod reclaim;
+mod revision;
+mod seeded;
+mod sync;
+// Layer 2, the standing structure.
+mod structure;
+// Layer 3, what moves.
+mod engine;
+// Layer 4, what users hold.
+mod handle;
+
+pub use engine::react::RunOn;
+pub use error::{Failure, Looping, NotKept, ReadError, SettleError, Timeout, WriteError};
+pub use handle::*;
+pub use revision::Revision;
+pub use structure::node::NodeKind;
+
+/// What the loom scenarios need beyond the public API; does not exist in any user's build.
+#[cfg(loom)]
+#[doc(hidden)]
+pub mod protocol {
+    pub use crate::reclaim::reset;
+    pub use crate::seeded::Bug;
+}

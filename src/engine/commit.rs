@@ -1,0 +1,446 @@
+//! From requests to a revision: install, mark, flip the clock.
+//!
+//! Writers leave their requests; whoever holds the commit right commits all that wait, as one
+//! group of consecutive revisions that becomes visible in one store. No user code runs here,
+//! nothing is allocated, no system call is made before the right is released.
+//! Protocol: docs/protocols/commit.md.
+
+use super::mark::Marker;
+use super::trim;
+use crate::block::Header;
+use crate::reclaim;
+use crate::seeded::{Bug, seeded};
+use crate::structure::node::Node;
+use crate::structure::request::{Answer, Condition, Request, Write, state};
+use crate::structure::world::World;
+use crate::sync::{
+    AcqRel, Acquire, AtomicU8, Relaxed, Release, SeqCst, Spin, UnsafeCell, fence, thread,
+};
+use std::ptr::{null, null_mut};
+use std::sync::Arc;
+
+/// How often the right is tried before the request is queued: barging keeps short commits short.
+#[cfg(not(loom))]
+const BARGE: usize = 4;
+#[cfg(loom)]
+const BARGE: usize = 1;
+
+/// Commits `writes` as one revision, or refuses them as a whole. Runs no waves.
+pub(crate) fn commit(world: &Arc<World>, writes: &mut [Write], rounds: u32) -> Answer {
+    let mut request = Request {
+        next: null_mut(),
+        writes,
+        rounds,
+        answer: UnsafeCell::new(None),
+        state: AtomicU8::new(state::WAITING),
+        writer: UnsafeCell::new(None),
+    };
+    let spin = Spin::default();
+    for _ in 0..BARGE {
+        if try_right(world) {
+            let right = Right(world);
+            let collected = right.commit_with(&mut request);
+            right.leave(collected);
+            return answer_of(&request);
+        }
+        spin.turn();
+    }
+    queue(world, &mut request);
+    wait(world, &request);
+    answer_of(&request)
+}
+
+fn answer_of(request: &Request) -> Answer {
+    // SAFETY: answered, so the committer is done with the request.
+    request.answer.with(|answer| unsafe { *answer }).expect("a done request is answered")
+}
+
+fn try_right(world: &World) -> bool {
+    // Relaxed: only a hint that spares the exchange.
+    !world.right.load(Relaxed)
+        // Acquire: pairs with the Release of the holder before; his writes are visible.
+        && world.right.compare_exchange(false, true, Acquire, Relaxed).is_ok()
+}
+
+fn queue(world: &World, request: &mut Request) {
+    // Relaxed: the exchange decides.
+    let mut head = world.inbox.load(Relaxed);
+    loop {
+        request.next = head;
+        // Release: the committer sees the request; pairs with the swap in `take_inbox`.
+        match world.inbox.compare_exchange(head, request, Release, Relaxed) {
+            Ok(_) => return,
+            Err(found) => head = found,
+        }
+    }
+}
+
+/// Until the request is done: try the right, spin, park. Whoever holds the right looks into the
+/// inbox again after releasing it (claim C5), so a parked request is never forgotten.
+fn wait(world: &Arc<World>, request: &Request) {
+    let spin = Spin::default();
+    loop {
+        // Acquire: pairs with the Release in `finish`: the answer is visible.
+        if request.state.load(Acquire) == state::DONE {
+            return;
+        }
+        // Pairs with the fence in `leave`: either the holder's second look sees this request, or
+        // this thread sees the right free.
+        fence(SeqCst);
+        if try_right(world) {
+            let right = Right(world);
+            let collected = right.commit_inbox();
+            right.leave(collected);
+        } else if spin.is_over() {
+            park(request);
+        } else {
+            spin.turn();
+        }
+    }
+}
+
+fn park(request: &Request) {
+    // SAFETY: the committer looks at the writer only after it saw PARKED.
+    request.writer.with_mut(|writer| unsafe { *writer = Some(thread::current()) });
+    // Release: the committer sees the writer; pairs with the Acquire in `finish`.
+    let parked = request.state.compare_exchange(state::WAITING, state::PARKED, Release, Relaxed);
+    if parked.is_err() {
+        // PARKED from a turn before is as good; DONE ends the caller's loop.
+        // Relaxed: the caller's loop loads it with Acquire.
+        if request.state.load(Relaxed) == state::DONE {
+            return;
+        }
+    }
+    thread::park();
+}
+
+/// Evidence that this thread holds the commit right.
+pub(crate) struct Right<'w>(&'w Arc<World>);
+
+/// What a commit leaves to do once the right is released.
+pub(crate) struct Collected {
+    /// Answered requests whose writers still wait.
+    done: *mut Request,
+    /// Signals to trim, when that is due; see `trim`.
+    to_trim: Option<*const Node>,
+}
+
+impl<'w> Right<'w> {
+    /// Waits for the right; for collecting, never for committing.
+    pub(crate) fn wait(world: &'w Arc<World>) -> Self {
+        let spin = Spin::default();
+        while !try_right(world) {
+            spin.turn();
+            if spin.is_over() {
+                thread::yield_now();
+            }
+        }
+        Self(world)
+    }
+
+    /// Releases the right and does what was left to do.
+    pub(crate) fn leave(self, mut collected: Collected) {
+        let world = self.0;
+        loop {
+            // Release: the next holder sees everything; pairs with the exchange in `try_right`.
+            world.right.store(false, Release);
+            finish(collected.done);
+            trim::signals(world, collected.to_trim);
+            // Pairs with the fence in `wait`.
+            fence(SeqCst);
+            // Relaxed: ordered by the fences.
+            let missed = !world.inbox.load(Relaxed).is_null();
+            if !missed || seeded(Bug::InboxForgotten) || !try_right(world) {
+                return;
+            }
+            collected = Right(world).commit_inbox();
+        }
+    }
+
+    fn take_inbox(&self) -> *mut Request {
+        // Relaxed: a request missed here is seen by the second look in `leave`.
+        if self.0.inbox.load(Relaxed).is_null() {
+            return null_mut();
+        }
+        // Acquire: pairs with the Release in `queue`.
+        let mut newest = self.0.inbox.swap(null_mut(), AcqRel);
+        let mut oldest = null_mut();
+        // SAFETY: queued requests live until they are done, and are ours until then.
+        while let Some(request) = unsafe { newest.as_mut() } {
+            newest = std::mem::replace(&mut request.next, oldest);
+            oldest = request;
+        }
+        oldest
+    }
+
+    fn commit_inbox(&self) -> Collected {
+        self.collected(self.commit_waiting())
+    }
+
+    fn commit_waiting(&self) -> *mut Request {
+        let group = self.take_inbox();
+        self.commit_group(group);
+        group
+    }
+
+    /// Commits what waits and then `own`, which nobody else knows of.
+    fn commit_with(&self, own: &mut Request) -> Collected {
+        let waiting = self.take_inbox();
+        if waiting.is_null() {
+            self.commit_group(own);
+            return self.collected(null_mut());
+        }
+        let mut last = waiting;
+        // SAFETY: as in `take_inbox`.
+        while let Some(next) = unsafe { (*last).next.as_mut() } {
+            last = next;
+        }
+        // SAFETY: as above.
+        unsafe { (*last).next = own };
+        self.commit_group(waiting);
+        // SAFETY: as above; `own` needs no waking.
+        unsafe { (*last).next = null_mut() };
+        self.collected(waiting)
+    }
+
+    fn collected(&self, done: *mut Request) -> Collected {
+        // Relaxed: a hint.
+        let due = self.0.trim_at.load(Relaxed).max(trim::BATCH);
+        Collected { done, to_trim: self.take_to_trim(due) }
+    }
+
+    /// Commits what waits, and makes trimming due after `at_least` superseded versions.
+    pub(crate) fn collect(&self, at_least: u32) -> Collected {
+        let done = self.commit_waiting();
+        Collected { done, to_trim: self.take_to_trim(at_least) }
+    }
+
+    /// The signals to trim, once `at_least` versions were superseded.
+    fn take_to_trim(&self, at_least: u32) -> Option<*const Node> {
+        self.0.superseded.with_mut(|count| {
+            // SAFETY: the right's own cell.
+            let count = unsafe { &mut *count };
+            if *count < at_least {
+                return None;
+            }
+            *count = 0;
+            let list = &self.0.to_trim;
+            // SAFETY: as above.
+            Some(list.with_mut(|list| unsafe { std::mem::replace(&mut *list, null()) }))
+        })
+    }
+
+    fn commit_group(&self, first: *mut Request) {
+        let mut group = Group::new(self.0);
+        let mut at = first;
+        // SAFETY: requests of the group are ours until finished.
+        while let Some(request) = unsafe { at.as_mut() } {
+            let answer = group.install(request, first);
+            // SAFETY: the writer reads the answer after DONE.
+            request.answer.with_mut(|cell| unsafe { *cell = Some(answer) });
+            at = request.next;
+        }
+        group.show(first, null_mut());
+    }
+}
+
+/// Requests being committed together.
+struct Group<'w> {
+    world: &'w Arc<World>,
+    /// The newest visible revision.
+    visible: u64,
+    /// The newest installed revision.
+    installed: u64,
+    /// Requests before this one are visible already.
+    shown_before: *mut Request,
+    requests: u64,
+}
+
+impl<'w> Group<'w> {
+    fn new(world: &'w Arc<World>) -> Self {
+        // Relaxed: only the holder of the right writes the clock.
+        let visible = world.clock.load(Relaxed);
+        Self { world, visible, installed: visible, shown_before: null_mut(), requests: 0 }
+    }
+
+    fn install(&mut self, request: &mut Request, first: *mut Request) -> Answer {
+        self.requests += 1;
+        // SAFETY: the writer waits, so its writes are ours.
+        let writes = unsafe { &mut *request.writes };
+        let on_computeds = writes.iter().any(|w| matches!(w.condition, Condition::CleanSince(_)));
+        if on_computeds && self.installed > self.visible {
+            // Marks answer for computeds, so the members before must have theirs first.
+            self.show(first, request);
+        }
+        if let Some(index) = writes.iter().position(|write| !holds(write)) {
+            return Answer::Refused { index };
+        }
+        let revision = self.installed + 1;
+        let mut changed = false;
+        for write in writes {
+            changed |= install(write, revision);
+        }
+        if changed {
+            self.installed = revision;
+        }
+        Answer::Committed { revision: self.installed, changed }
+    }
+
+    /// Marks and flips: the requests from the last shown one up to `end` become visible.
+    fn show(&mut self, first: *mut Request, end: *mut Request) {
+        let start = if self.shown_before.is_null() { first } else { self.shown_before };
+        self.shown_before = end;
+        if self.installed == self.visible {
+            return self.count(0);
+        }
+        let world = self.world;
+        if seeded(Bug::FlipBeforeMark) {
+            // Release: see below.
+            world.clock.store(self.installed, Release);
+        }
+        self.mark(start, end);
+        // Release: the flip. Whoever sees this revision sees its versions and all its marks
+        // (claim C2); pairs with every Acquire load of the clock.
+        world.clock.store(self.installed, Release);
+        each_installed(start, end, |_, write, block| self.supersede(write, block));
+        self.count(self.installed - self.visible);
+        self.visible = self.installed;
+    }
+
+    fn mark(&self, start: *mut Request, end: *mut Request) {
+        if !seeded(Bug::NoMarkFence) {
+            // Pairs with the fence of `inherit`: either the marker sees the new observer, or the
+            // observer sees the stamp (claim M1). Covers the first observers of all signals.
+            fence(SeqCst);
+        }
+        let mut observed = false;
+        each_installed(start, end, |_, write, _| observed |= write.node.observers.any());
+        if observed {
+            // The marker pins, and reads the observers again.
+            let mut marker = Marker::new(self.world, self.installed);
+            each_installed(start, end, |request, write, _| {
+                marker.mark_from(&write.node, request.rounds);
+            });
+        }
+    }
+
+    /// The version is visible; the one before is superseded.
+    fn supersede(&self, write: &Write, block: &Header) {
+        // Relaxed: only the committer writes a version's stamp.
+        let stamp = block.stamp.load(Relaxed);
+        // Release: a reader that sees the version as visible sees the flip, and with it a clock
+        // at least as new (claim C4).
+        block.stamp.store(stamp | 1, Release);
+        self.world.superseded.with_mut(|count| {
+            // SAFETY: the right's own cell.
+            unsafe { *count += 1 };
+        });
+        if write.node.enlist() {
+            self.world.to_trim.with_mut(|list| {
+                // SAFETY: the right's own cells.
+                let list = unsafe { &mut *list };
+                // SAFETY: as above.
+                write.node.next.with_mut(|next| unsafe { *next = *list });
+                *list = write.node.as_ptr().as_ptr();
+            });
+        }
+    }
+
+    fn count(&mut self, commits: u64) {
+        let counters = &self.world.counters;
+        // Relaxed: statistics, written under the right only.
+        let requests = counters.requests.load(Relaxed) + std::mem::take(&mut self.requests);
+        // Relaxed: as above.
+        counters.requests.store(requests, Relaxed);
+        // Relaxed: as above.
+        counters.commits.store(counters.commits.load(Relaxed) + commits, Relaxed);
+    }
+}
+
+/// Is the write's condition met by what is installed now?
+fn holds(write: &Write) -> bool {
+    if seeded(Bug::ConditionUnchecked) {
+        return true;
+    }
+    match write.condition {
+        Condition::Always => true,
+        Condition::HeadIs(revision) => head_revision(&write.node) == revision,
+        Condition::NotAfter(revision) => {
+            seeded(Bug::ReadsUnchecked) || head_revision(&write.node) <= revision
+        }
+        Condition::CleanSince(revision) => {
+            seeded(Bug::ReadsUnchecked) || write.node.stamp() <= revision
+        }
+    }
+}
+
+/// The revision of a signal's newest installed version.
+fn head_revision(signal: &Node) -> u64 {
+    // Relaxed: stamps of signals are written by the holder of the right, who asks.
+    signal.marked_at.load(Relaxed)
+}
+
+/// Makes the write's block the head; false if there is nothing to install.
+fn install(write: &mut Write, revision: u64) -> bool {
+    let head = head_revision(&write.node);
+    let skip = match write.equal_to {
+        Some(version) => version == head || seeded(Bug::EqualUnchecked),
+        None => false,
+    };
+    if skip || write.block.is_none() {
+        return false;
+    }
+    let block = write.block.take().expect("looked at above").into_raw();
+    write.installed = block.as_ptr();
+    // SAFETY: the count now belongs to the signal, which keeps it.
+    let header = unsafe { block.as_ref() };
+    // Relaxed: published by the head below.
+    header.stamp.store(revision << 1, Relaxed);
+    // Relaxed: only the holder of the right writes heads; published by the head below.
+    header.older.store(write.node.value.load(Relaxed), Relaxed);
+    // Release: whoever finds the new head sees a stamp at least as new; see `read::version_at`.
+    write.node.marked_at.store(revision, Release);
+    // Release: publishes the version; pairs with the Acquire loads of `value`.
+    write.node.value.store(block.as_ptr(), Release);
+    true
+}
+
+/// Every installed version of the requests from `start` up to `end`.
+fn each_installed(
+    start: *mut Request,
+    end: *mut Request,
+    mut f: impl FnMut(&Request, &Write, &Header),
+) {
+    let mut at = start;
+    while at != end {
+        // SAFETY: requests of the group, and their writes, are ours until finished.
+        let request = unsafe { &*at };
+        // SAFETY: as above.
+        for write in unsafe { &*request.writes } {
+            // SAFETY: installed by us, and superseded versions are trimmed only after this.
+            if let Some(block) = unsafe { write.installed.as_ref() } {
+                f(request, write, block);
+            }
+        }
+        at = request.next;
+    }
+}
+
+/// Answers the writers that wait. Their requests are gone as soon as DONE is stored.
+fn finish(done: *mut Request) {
+    let mut at = done;
+    // SAFETY: a request lives until DONE is stored, and `next` is read before that.
+    while let Some(request) = unsafe { at.as_ref() } {
+        at = request.next;
+        // Release: the writer sees the answer. Acquire: we see who parked.
+        let waiting =
+            request.state.compare_exchange(state::WAITING, state::DONE, Release, Acquire);
+        if waiting.is_err() {
+            // SAFETY: PARKED was stored after the writer, and the writer waits.
+            let writer = request.writer.with(|writer| unsafe { (*writer).clone() });
+            // Release: as above.
+            request.state.store(state::DONE, Release);
+            writer.expect("a parked request names its writer").unpark();
+        }
+    }
+}

@@ -1,0 +1,589 @@
+//! Bringing a computed up to date at a held revision: check its sources, run its function only
+//! if one of them really changed, publish what may be published.
+//!
+//! A chain of dirty nodes is walked with a stack of our own, kept per thread; only the user's
+//! functions recurse, and for them the machine's stack grows.
+//! Protocol: docs/protocols/evaluate.md.
+
+use super::frame::{self, Frame, Reads, Recorded, Tracker, View, Writes};
+use super::{private, read, trim};
+use crate::block::{Header, Shared};
+use crate::error::{ReadError, panic_message};
+use crate::seeded::{Bug, seeded};
+use crate::structure::holds::Kept;
+use crate::structure::node::{Node, NodeKind, NodeRef, Source, Sources};
+use crate::sync::{Acquire, Relaxed, Release, SeqCst, fence};
+use std::any::Any;
+use std::cell::{Cell, UnsafeCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{NonNull, null};
+
+/// What a read found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) kept: Kept,
+    pub(crate) changed_at: u64,
+    /// Exact from here to the revision it was asked for.
+    pub(crate) valid_from: u64,
+    /// May results built on it be published? Only if its subscriptions cover what it read.
+    pub(crate) published: bool,
+}
+
+/// The memo, if it is exact at `revision`, which the caller holds.
+///
+/// The order of the loads is the protocol: `verified_at`, `value`, `valid_from`, stamp
+/// (evaluate.md, claim E2).
+pub(crate) fn usable(node: &Node, revision: u64) -> Option<Found> {
+    // Acquire: pairs with the Release in `publish`: a memo at least as new follows.
+    let verified_at = node.verified_at.load(Acquire);
+    // Acquire: as above; the memo, its `valid_from` and the stamps taken over are visible.
+    let block = NonNull::new(node.value.load(Acquire))?;
+    // Acquire: a value newer than the memo's asks for more than needed.
+    let valid_from = node.valid_from.load(Acquire);
+    if valid_from > revision || (node.stamp() > verified_at && revision > verified_at) {
+        return None;
+    }
+    crate::reclaim::check(block.as_ptr());
+    // SAFETY: exact at a held revision, so kept for it (holds.md, claim H2).
+    let changed_at = unsafe { block.as_ref() }.stamp.load(Relaxed);
+    // SAFETY: as above.
+    let kept = unsafe { Kept::by_revision(block) };
+    Some(Found { kept, changed_at, valid_from, published: true })
+}
+
+/// The right to evaluate a node and to publish the result. Its owner never waits.
+#[derive(Debug)]
+pub(crate) struct Claim<'a> {
+    node: &'a Node,
+    view: &'a View,
+}
+
+impl<'a> Claim<'a> {
+    pub(crate) fn try_take(node: &'a Node, view: &'a View) -> Option<Self> {
+        // Relaxed: only a hint that spares the exchange.
+        let free = node.claim.load(Relaxed) == 0
+            // Acquire: pairs with the Release in `drop`: the owner before is done.
+            && node.claim.compare_exchange(0, view.chain, Acquire, Relaxed).is_ok();
+        free.then(|| {
+            frame::count_claim(1);
+            frame::enter_path(node);
+            Self { node, view }
+        })
+    }
+
+    /// The sources of the last published run.
+    pub(crate) fn sources(&self) -> &[Source] {
+        // SAFETY: the claim's own cell; nobody changes it while the claim is borrowed.
+        self.node.sources.with(|sources| unsafe { (*sources).as_slice() })
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        frame::count_claim(-1);
+        frame::leave_path(self.node);
+        if seeded(Bug::ClaimLost) && std::thread::panicking() {
+            return;
+        }
+        // Release: pairs with the next owner's Acquire.
+        self.node.claim.store(0, Release);
+        // The fenced twin comes when the view ends.
+        self.node.world().progress.notify_unfenced();
+        self.view.released.set(true);
+    }
+}
+
+/// One node being brought up to date.
+struct Step<'a> {
+    claim: Claim<'a>,
+    /// The source to look at next.
+    at: usize,
+    verified_at: u64,
+    valid_from: u64,
+    published: bool,
+}
+
+/// What became of a node that was asked for.
+enum Start<'a> {
+    Found(Found),
+    /// Its sources must be checked first.
+    Step(Step<'a>),
+    /// It has no memo yet.
+    First(Step<'a>),
+    /// Another evaluation has it, or has published something newer.
+    Private,
+    /// This chain of evaluations is running it already.
+    Cycle,
+}
+
+/// May the asker wait for another thread that runs the same computed?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wait {
+    IfNoClaimIsHeld,
+    Never,
+}
+
+/// The value of a computed at the view's revision.
+pub(crate) fn evaluate(view: &View, node: &Node, wait: Wait) -> Result<Found, ReadError> {
+    if let Some(found) = usable(node, view.revision) {
+        return Ok(found);
+    }
+    loop {
+        match start(view, node) {
+            Start::Found(found) => return Ok(found),
+            Start::Cycle => return Err(cycle(node)),
+            Start::First(step) => return Ok(Walk::begin(view).drive(step, true)),
+            Start::Step(step) => return Ok(Walk::begin(view).drive(step, false)),
+            Start::Private if wait == Wait::IfNoClaimIsHeld && wait_for(view, node) => {}
+            Start::Private => return private::plain(view, node),
+        }
+    }
+}
+
+/// Waits for the claim's owner, if nobody can be waiting for this thread; false if not.
+fn wait_for(view: &View, node: &Node) -> bool {
+    if frame::claims_held() > 0 && !seeded(Bug::WaitWithClaim) {
+        return false;
+    }
+    // Acquire: what the owner published is looked at next.
+    if node.claim.load(Acquire) == 0 {
+        // Free, so it has something newer than this view's revision, or was just released.
+        // Acquire: pairs with the Release in `publish`.
+        return node.verified_at.load(Acquire) <= view.revision;
+    }
+    let spin = crate::sync::Spin::default();
+    while !spin.is_over() {
+        spin.turn();
+        // Acquire: as above.
+        if node.claim.load(Acquire) == 0 {
+            return true;
+        }
+    }
+    // Acquire: as above.
+    view.world.progress.wait(None, || node.claim.load(Acquire) == 0)
+}
+
+fn start<'a>(view: &'a View, node: &'a Node) -> Start<'a> {
+    // Relaxed: this chain's own number was stored by this thread.
+    if node.claim.load(Relaxed) == view.chain {
+        return Start::Cycle;
+    }
+    let Some(claim) = Claim::try_take(node, view) else {
+        view.blocked_on.set(Some(node.counted()));
+        return Start::Private;
+    };
+    if let Some(found) = usable(node, view.revision) {
+        return Start::Found(found);
+    }
+    // Relaxed: written by the claim's owners only.
+    let verified_at = node.verified_at.load(Relaxed);
+    if verified_at > view.revision {
+        return Start::Private;
+    }
+    // Relaxed: as above.
+    let first = node.value.load(Relaxed).is_null();
+    let step = Step { claim, at: 0, verified_at, valid_from: 0, published: true };
+    if first { Start::First(step) } else { Start::Step(step) }
+}
+
+crate::sync::thread_local! {
+    /// The steps of all walks of this thread, the innermost walk's last.
+    static STEPS: UnsafeCell<Vec<Step<'static>>> = UnsafeCell::new(Vec::new());
+}
+
+/// The explicit stack of one evaluation.
+struct Walk<'a> {
+    view: &'a View,
+    base: usize,
+}
+
+/// What a finished step tells the one that asked.
+struct Told {
+    changed_at: u64,
+    valid_from: u64,
+    published: bool,
+}
+
+impl From<&Found> for Told {
+    fn from(found: &Found) -> Self {
+        let Found { changed_at, valid_from, published, .. } = *found;
+        Self { changed_at, valid_from, published }
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn begin(view: &'a View) -> Self {
+        Self { view, base: steps(|steps| steps.len()) }
+    }
+
+    fn push(&self, step: Step<'a>) {
+        // SAFETY: only the lifetime is changed; a walk pops all it pushed, also when unwinding
+        // (see `Drop`), so no step outlives the nodes and the view it borrows.
+        let step = unsafe { std::mem::transmute::<Step<'a>, Step<'static>>(step) };
+        steps(|steps| steps.push(step));
+    }
+
+    fn pop(&self) -> Option<Step<'a>> {
+        steps(|steps| if steps.len() > self.base { steps.pop() } else { None })
+    }
+
+    /// Brings `step`'s node up to date, and all it needs before it.
+    fn drive(self, mut step: Step<'a>, first: bool) -> Found {
+        let mut run_now = first;
+        loop {
+            let found = if run_now { self.run(step) } else {
+                match self.check(&mut step) {
+                    Check::Unchanged => verified(self.view, step),
+                    Check::Changed => self.run(step),
+                    Check::Descend(next, first) => {
+                        self.push(step);
+                        step = next;
+                        run_now = first;
+                        continue;
+                    }
+                }
+            };
+            let Some(asker) = self.pop() else { return found };
+            step = asker;
+            run_now = step.hears(&Told::from(&found));
+        }
+    }
+
+    /// Looks at the step's sources in order, up to one that must be brought up to date first.
+    fn check(&self, step: &mut Step<'a>) -> Check<'a> {
+        loop {
+            // SAFETY: only the lifetime is changed: the claim protects the sources, and each
+            // source is counted by its edge, until the step is finished.
+            let sources =
+                unsafe { std::mem::transmute::<&[Source], &'a [Source]>(step.claim.sources()) };
+            let Some(source) = sources.get(step.at) else { return Check::Unchanged };
+            let told = match self.ask(&source.node) {
+                Ask::Told(told) => told,
+                Ask::Descend(next, first) => return Check::Descend(next, first),
+                Ask::Unknown => return Check::Changed,
+            };
+            if step.hears(&told) {
+                return Check::Changed;
+            }
+        }
+    }
+
+    fn ask(&self, source: &'a NodeRef) -> Ask<'a> {
+        if source.role() == NodeKind::Signal {
+            return Ask::Told(Told::from(&read::version_at(source, self.view.revision)));
+        }
+        if let Some(found) = usable(source, self.view.revision) {
+            return Ask::Told(Told::from(&found));
+        }
+        match start(self.view, source) {
+            Start::Found(found) => Ask::Told(Told::from(&found)),
+            Start::Step(step) => Ask::Descend(step, false),
+            Start::First(step) => Ask::Descend(step, true),
+            Start::Private => match private::plain(self.view, source) {
+                Ok(found) => Ask::Told(Told::from(&found)),
+                Err(_) => Ask::Unknown,
+            },
+            Start::Cycle => Ask::Unknown,
+        }
+    }
+
+    /// Runs the user's function and publishes its value, if that may be.
+    fn run(&self, step: Step<'a>) -> Found {
+        let node = step.claim.node;
+        let old = node.sources.with(|sources| sources);
+        let tracker = Tracker::new(old);
+        let frame = Frame {
+            reads: Reads::One(NonNull::from(self.view)),
+            tracker: &tracker,
+            writes: Writes::RefusedInComputed,
+            owner: null(),
+            graph: node.world(),
+        };
+        self.view.recomputes.set(self.view.recomputes.get() + 1);
+        let ran = with_stack(|| frame.enter(|| timed(node)));
+        let recorded = tracker.finish();
+        let block = ran.unwrap_or_else(|payload| Shared::failure(failure(node, payload)));
+        if recorded.tainted && !seeded(Bug::NoTaint) {
+            return unpublished(self.view, &step, block, recorded);
+        }
+        publish(self.view, step, block, recorded)
+    }
+}
+
+impl Drop for Walk<'_> {
+    fn drop(&mut self) {
+        // Only an unwinding walk has steps left; their claims are released.
+        while let Some(step) = self.pop() {
+            drop(step);
+        }
+    }
+}
+
+enum Check<'a> {
+    Unchanged,
+    Changed,
+    Descend(Step<'a>, bool),
+}
+
+enum Ask<'a> {
+    Told(Told),
+    Descend(Step<'a>, bool),
+    /// Only a run can tell.
+    Unknown,
+}
+
+impl Step<'_> {
+    /// Takes in what a source says; true if the function must run.
+    fn hears(&mut self, told: &Told) -> bool {
+        self.published &= told.published;
+        self.valid_from = self.valid_from.max(told.valid_from);
+        self.at += 1;
+        told.changed_at > self.verified_at
+    }
+}
+
+fn steps<R>(f: impl FnOnce(&mut Vec<Step<'static>>) -> R) -> R {
+    // SAFETY: the thread's own cell; the closures given push, pop or measure, nothing that comes
+    // back here. Dropping a popped step happens outside.
+    STEPS.with(|steps| f(unsafe { &mut *steps.get() }))
+}
+
+/// No source changed: the memo is as good at this revision.
+fn verified(view: &View, step: Step<'_>) -> Found {
+    let node = step.claim.node;
+    // Relaxed: written by the claim's owners only.
+    let block = NonNull::new(node.value.load(Relaxed)).expect("a checked computed has a memo");
+    // SAFETY: the claim protects the memo.
+    let changed_at = unsafe { block.as_ref() }.stamp.load(Relaxed);
+    // SAFETY: exact at the view's revision, which is held.
+    let kept = unsafe { Kept::by_revision(block) };
+    let published = step.published || seeded(Bug::NoTaint);
+    // Relaxed: as above. Never back, see `publish`.
+    let valid_from = step.valid_from.max(node.valid_from.load(Relaxed));
+    if published {
+        let valid_from = if seeded(Bug::ValidFromBackdated) { changed_at } else { valid_from };
+        settle(node, step.claim.sources(), view.revision, valid_from);
+        view.cutoffs.set(view.cutoffs.get() + 1);
+    } else if let Some(overlay) = view.overlay_if_any() {
+        overlay.remember(step.claim.sources().iter().map(|source| &source.node));
+    }
+    Found { kept, changed_at, valid_from, published }
+}
+
+/// Takes over the stamps and declares the node verified: all readers may use the memo.
+fn settle(node: &Node, sources: &[Source], revision: u64, valid_from: u64) {
+    if seeded(Bug::PublishBeforeInherit) || seeded(Bug::SubscribeLate) {
+        // Release: see below.
+        node.valid_from.store(valid_from, Release);
+        // Release: see below.
+        node.verified_at.store(revision, Release);
+        return inherit(node, sources, revision);
+    }
+    inherit(node, sources, revision);
+    // Release: written before `verified_at`; pairs with the Acquire in `usable`.
+    node.valid_from.store(valid_from, Release);
+    // Release: whoever sees the node verified sees memo and stamps.
+    node.verified_at.store(revision, Release);
+}
+
+/// Marks for commits after `revision` that the marker could not give this node, because it found
+/// the subscription too late (evaluate.md, claim E1).
+pub(crate) fn inherit(node: &Node, sources: &[Source], revision: u64) {
+    if seeded(Bug::NoInherit) {
+        return;
+    }
+    if !seeded(Bug::NoInheritFence) {
+        // Pairs with the fences of `Group::mark` and `Marker`: either the marker saw this node
+        // among the source's observers, or the source's stamp below shows the commit.
+        fence(SeqCst);
+    }
+    let skip = |source: &&Source| {
+        !(seeded(Bug::InheritSkipsComputeds) && source.node.role() == NodeKind::Computed)
+    };
+    let newest = sources.iter().filter(skip).map(|source| source.node.stamp()).max();
+    // Relaxed: written by the claim's owner only, who asks.
+    if let Some(newest) = newest
+        && newest > revision
+        && newest > node.inherited_at.load(Relaxed)
+    {
+        // Release: pairs with the Acquire in `stamp`.
+        node.inherited_at.store(newest, Release);
+    }
+}
+
+/// A result built on a private one: right at this revision, but its subscriptions do not cover
+/// what it read, so nobody else may use it (claim E3).
+fn unpublished(view: &View, step: &Step<'_>, block: Shared, recorded: Recorded) -> Found {
+    let sources = step.claim.sources()[..recorded.same].iter().map(|source| source.node.clone());
+    let sources: Vec<NodeRef> = sources.chain(recorded.more).collect();
+    private::keep(view, step.claim.node, block, sources, recorded.valid_from)
+}
+
+fn publish(view: &View, step: Step<'_>, block: Shared, recorded: Recorded) -> Found {
+    let node = step.claim.node;
+    // Relaxed: written by the claim's owners only.
+    let old = NonNull::new(node.value.load(Relaxed));
+    // Never back, even if the function is impure: holds protect memos by these numbers.
+    let floor = if old.is_some() { node.valid_from.load(Relaxed) } else { 0 };
+    let valid_from = recorded.valid_from.max(floor);
+    if seeded(Bug::SubscribeLate) {
+        inherit(node, step.claim.sources(), view.revision);
+    }
+    let dropped = subscribe(node, recorded);
+    // SAFETY: the claim protects the memo.
+    let equal = old.is_some_and(|old| is_equal(node, unsafe { old.as_ref() }, block.header()));
+    let published = match old {
+        Some(old) if equal && !seeded(Bug::NoCutoff) => {
+            view.cutoffs.set(view.cutoffs.get() + 1);
+            old
+        }
+        _ => {
+            // Relaxed: published by `value` below.
+            block.header().stamp.store(valid_from, Relaxed);
+            // SAFETY: nobody else has the block yet.
+            block.header().from.with_mut(|from| unsafe { *from = valid_from });
+            // Release: before `value`, see `usable`.
+            node.valid_from.store(valid_from, Release);
+            let sources = step.claim.sources();
+            if !seeded(Bug::PublishBeforeInherit) && !seeded(Bug::SubscribeLate) {
+                inherit(node, sources, view.revision);
+            }
+            let new = block.clone().into_raw();
+            // Release: publishes the memo; pairs with the Acquire in `usable`.
+            node.value.store(new.as_ptr(), Release);
+            if let Some(old) = old {
+                // Nobody who finds the node clean for the old memo is at this stamp or beyond.
+                let until = node.stamp().max(view.revision + 1);
+                trim::retire(&view.world, old, until);
+            }
+            new
+        }
+    };
+    finish_publication(view, &step, equal, valid_from);
+    unsubscribe(node, dropped);
+    // SAFETY: the claim protects the memo.
+    let changed_at = unsafe { published.as_ref() }.stamp.load(Relaxed);
+    // SAFETY: exact at the view's revision, which is held.
+    let kept = unsafe { Kept::by_revision(published) };
+    Found { kept, changed_at, valid_from, published: true }
+}
+
+fn finish_publication(view: &View, step: &Step<'_>, equal: bool, valid_from: u64) {
+    let node = step.claim.node;
+    let sources = step.claim.sources();
+    if equal {
+        return settle(node, sources, view.revision, valid_from);
+    }
+    // Release: whoever sees the node verified sees memo and stamps.
+    node.verified_at.store(view.revision, Release);
+    if seeded(Bug::PublishBeforeInherit) {
+        inherit(node, sources, view.revision);
+    }
+}
+
+/// Makes the recorded reads the node's sources; returns those that no longer are.
+pub(crate) fn subscribe(node: &Node, recorded: Recorded) -> Sources {
+    let Recorded { same, more, .. } = recorded;
+    node.sources.with_mut(|sources| {
+        // SAFETY: the cell belongs to the claim's owner, who asks.
+        let sources = unsafe { &mut *sources };
+        if more.is_empty() && same == sources.len() {
+            return Sources::new();
+        }
+        let mut rest: Sources = sources.drain(same..).collect();
+        for read in more {
+            // Reuses the slot of a source that only moved.
+            let source = match rest.iter().position(|source| source.node.same(&read)) {
+                Some(index) => rest.swap_remove(index),
+                None => {
+                    let slot = read.observers.add(NonNull::from(node));
+                    // Relaxed: statistics.
+                    node.world().edges.fetch_add(1, Relaxed);
+                    Source { node: read, slot }
+                }
+            };
+            sources.push(source);
+        }
+        // Relaxed: a hint for waves.
+        let level = sources.iter().map(|source| source.node.level.load(Relaxed) + 1).max();
+        // Relaxed: as above.
+        node.level.store(level.unwrap_or(0), Relaxed);
+        rest
+    })
+}
+
+/// Ends subscriptions, after the publication that no longer needs them.
+pub(crate) fn unsubscribe(node: &Node, dropped: Sources) {
+    for source in dropped {
+        // SAFETY: the slot was given to this edge and is removed once.
+        unsafe { source.node.observers.remove(source.slot) };
+        // Relaxed: statistics.
+        node.world().edges.fetch_sub(1, Relaxed);
+    }
+}
+
+/// User code; a panic counts as a change.
+pub(crate) fn is_equal(node: &Node, old: &Header, new: &Header) -> bool {
+    let frame = Frame { writes: Writes::RefusedInUpdate, tracker: null(), ..Frame::current() };
+    frame
+        .enter(|| catch_unwind(AssertUnwindSafe(|| node.equal(old, new))))
+        .unwrap_or(false)
+}
+
+/// The error a panicking function leaves: what it re-raised, or its own.
+pub(crate) fn failure(node: &Node, payload: Box<dyn Any + Send>) -> ReadError {
+    match payload.downcast::<ReadError>() {
+        Ok(error) => *error,
+        Err(payload) => {
+            ReadError::Panicked { node: node.name(), message: panic_message(&*payload) }
+        }
+    }
+}
+
+/// The error of a computed that reads itself, with the names of the nodes between.
+pub(crate) fn cycle(node: &Node) -> ReadError {
+    ReadError::Cycle { path: super::frame::path_to(node).into() }
+}
+
+/// Runs `f` with room for a user's function and its reads, growing the stack if need be.
+#[cfg(not(any(loom, miri)))]
+pub(crate) fn with_stack<R>(f: impl FnOnce() -> R) -> R {
+    const RED_ZONE: usize = 128 << 10;
+    const GROWTH: usize = 4 << 20;
+    stacker::maybe_grow(RED_ZONE, GROWTH, f)
+}
+
+#[cfg(any(loom, miri))]
+pub(crate) fn with_stack<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+crate::sync::thread_local! {
+    static RUNS: Cell<u32> = Cell::new(0);
+}
+
+/// Runs the function; now and then its cost is measured, for the waves' estimates.
+fn timed(node: &Node) -> Result<Shared, Box<dyn Any + Send>> {
+    const SAMPLED: u32 = 32;
+    let runs = RUNS.try_with(|runs| runs.replace(runs.get().wrapping_add(1))).unwrap_or(1);
+    if cfg!(loom) || !runs.is_multiple_of(SAMPLED) {
+        return node.run();
+    }
+    let before = std::time::Instant::now();
+    let ran = node.run();
+    let nanos = u32::try_from(before.elapsed().as_nanos()).unwrap_or(u32::MAX).max(1);
+    // Relaxed: hints.
+    node.cost.store(nanos, Relaxed);
+    let mean = &node.world().mean_cost;
+    // Relaxed: a lost update costs precision only.
+    let old = mean.load(Relaxed);
+    let new = if old == 0 { u64::from(nanos) } else { (old * 7 + u64::from(nanos)) / 8 };
+    // Relaxed: as above.
+    mean.store(new, Relaxed);
+    ran
+}
+
+/// Brings a level's node up to date if nobody else does.
+pub(crate) fn refresh(view: &View, node: &Node) {
+    let _ = evaluate(view, node, Wait::Never);
+}

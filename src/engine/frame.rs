@@ -1,0 +1,508 @@
+//! What surrounds the code that runs on this thread: which graph, at which revision, tracked by
+//! whom, writing where, owned by whom.
+//!
+//! Frames live on the stack of the function that opens them and are linked from the inside out.
+//! A thread starts with none, and so does a pool's job; `Context` carries one across.
+
+use super::overlay::Overlay;
+use super::owner::Owner;
+use crate::error::WriteError;
+use crate::structure::holds::Held;
+use crate::structure::node::{Node, NodeRef, Source, Sources};
+use crate::structure::world::{self, Reading, World};
+use crate::sync::count::AtomicU64;
+use crate::sync::{Mutex, Relaxed};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashSet;
+use std::ptr::{NonNull, null};
+use std::sync::Arc;
+
+/// One graph at one revision, with the pending writes and private results on top of it.
+pub(crate) struct View {
+    pub(crate) world: Arc<World>,
+    pub(crate) revision: u64,
+    /// The chain of evaluations that reads here; names the owner of claims.
+    pub(crate) chain: u64,
+    overlay: OnceCell<Arc<Overlay>>,
+    pub(crate) recomputes: Cell<u32>,
+    pub(crate) cutoffs: Cell<u32>,
+    pub(crate) private_runs: Cell<u32>,
+    pub(crate) released: Cell<bool>,
+    /// Was something read that may not be published?
+    pub(crate) tainted: Cell<bool>,
+    /// The node whose claim made a result private.
+    pub(crate) blocked_on: Cell<Option<NodeRef>>,
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { revision, chain, .. } = self;
+        f.debug_struct("View").field("revision", revision).field("chain", chain).finish()
+    }
+}
+
+impl View {
+    pub(crate) fn new(world: &Arc<World>, revision: u64) -> Self {
+        Self::in_chain(world, revision, next_chain())
+    }
+
+    pub(crate) fn in_chain(world: &Arc<World>, revision: u64, chain: u64) -> Self {
+        Self {
+            world: world.clone(),
+            revision,
+            chain,
+            overlay: OnceCell::new(),
+            recomputes: Cell::new(0),
+            cutoffs: Cell::new(0),
+            private_runs: Cell::new(0),
+            released: Cell::new(false),
+            tainted: Cell::new(false),
+            blocked_on: Cell::new(None),
+        }
+    }
+
+    /// For a thread that `Context` carries an evaluation to.
+    pub(crate) fn carried(overlay: &Arc<Overlay>, revision: u64, chain: u64) -> Self {
+        let view = Self::in_chain(&overlay.world, revision, chain);
+        view.overlay.set(overlay.clone()).expect("a new view has no overlay");
+        view
+    }
+
+    pub(crate) fn over(overlay: Arc<Overlay>) -> Self {
+        let view = Self::new(&overlay.world, overlay.base());
+        view.overlay.set(overlay).expect("a new view has no overlay");
+        view
+    }
+
+    /// The overlay, made at the first need.
+    pub(crate) fn overlay(&self) -> &Arc<Overlay> {
+        self.overlay.get_or_init(|| Overlay::within(&self.world, self.revision))
+    }
+
+    pub(crate) fn overlay_if_any(&self) -> Option<&Arc<Overlay>> {
+        self.overlay.get()
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        let counters = &self.world.counters;
+        let pairs = [
+            (&self.recomputes, &counters.recomputes),
+            (&self.cutoffs, &counters.cutoffs),
+            (&self.private_runs, &counters.private_runs),
+        ];
+        for (mine, total) in pairs {
+            if mine.get() > 0 {
+                // Relaxed: statistics.
+                total.fetch_add(u64::from(mine.get()), Relaxed);
+            }
+        }
+        if self.released.get() {
+            // The fenced twin of the unfenced notifications at each release.
+            self.world.progress.notify();
+        }
+    }
+}
+
+/// What a frame reads from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reads {
+    /// No fixed revision: each read is on its own.
+    Newest,
+    /// One graph, one revision; other graphs are refused.
+    One(NonNull<View>),
+    /// A batch: a view per graph, made at the first touch.
+    Each(NonNull<BatchViews>),
+}
+
+/// Where writes go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Writes {
+    /// Each write commits.
+    Commit,
+    /// Into the overlay of the frame's view.
+    Collect,
+    RefusedInComputed,
+    RefusedInUpdate,
+}
+
+impl Writes {
+    pub(crate) fn refusal(self) -> Option<WriteError> {
+        match self {
+            Self::Commit | Self::Collect => None,
+            Self::RefusedInComputed => Some(WriteError::InComputed),
+            Self::RefusedInUpdate => Some(WriteError::InUpdate),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    pub(crate) reads: Reads,
+    /// Who records what is read; null: nobody.
+    pub(crate) tracker: *const Tracker,
+    pub(crate) writes: Writes,
+    /// Who owns effects and cleanups made here; null: the graph.
+    pub(crate) owner: *const Arc<Owner>,
+    /// The graph that was entered; null: the default one.
+    pub(crate) graph: *const Arc<World>,
+}
+
+impl Frame {
+    const OUTSIDE: Self = Self {
+        reads: Reads::Newest,
+        tracker: null(),
+        writes: Writes::Commit,
+        owner: null(),
+        graph: null(),
+    };
+
+    /// The frame a new one is derived from: the innermost, or a plain thread's.
+    pub(crate) fn current() -> Self {
+        TOP.try_with(|top| {
+            // SAFETY: frames outlive the code they surround, which is what asks.
+            unsafe { top.get().as_ref() }.copied()
+        })
+        .ok()
+        .flatten()
+        .unwrap_or(Self::OUTSIDE)
+    }
+
+    /// A frame that shares nothing with what surrounds it but the entered graph.
+    pub(crate) fn detached() -> Self {
+        Self { graph: Self::current().graph, ..Self::OUTSIDE }
+    }
+
+    /// Runs `f` inside this frame.
+    pub(crate) fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Restore(*const Frame);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                let _ = TOP.try_with(|top| top.set(self.0));
+            }
+        }
+        let before = TOP.try_with(|top| top.replace(self)).unwrap_or(null());
+        let _restore = Restore(before);
+        f()
+    }
+
+    /// The view a read of a node of `world` looks at; `Err`: another graph's evaluation.
+    pub(crate) fn view(&self, world: &Arc<World>) -> Result<Option<&View>, &View> {
+        match self.reads {
+            Reads::Newest => Ok(None),
+            // SAFETY: views outlive the frames that name them.
+            Reads::One(view) => match unsafe { view.as_ref() } {
+                view if Arc::ptr_eq(&view.world, world) => Ok(Some(view)),
+                view => Err(view),
+            },
+            // SAFETY: as above.
+            Reads::Each(views) => Ok(Some(unsafe { views.as_ref() }.of(world))),
+        }
+    }
+
+    pub(crate) fn tracker(&self) -> Option<&Tracker> {
+        // SAFETY: trackers outlive the frames that name them.
+        unsafe { self.tracker.as_ref() }
+    }
+
+    pub(crate) fn owner(&self) -> Option<&Arc<Owner>> {
+        // SAFETY: owners outlive the frames that name them.
+        unsafe { self.owner.as_ref() }
+    }
+
+    pub(crate) fn graph(&self) -> Option<&Arc<World>> {
+        // SAFETY: an entered graph is kept by whoever entered it.
+        unsafe { self.graph.as_ref() }
+    }
+
+    /// The view of the evaluation that runs here, if one does.
+    pub(crate) fn fixed_view(&self) -> Option<&View> {
+        match self.reads {
+            // SAFETY: views outlive the frames that name them.
+            Reads::One(view) => Some(unsafe { view.as_ref() }),
+            _ => None,
+        }
+    }
+
+    /// The world that new nodes belong to.
+    pub(crate) fn world(&self) -> Arc<World> {
+        self.graph().cloned().unwrap_or_else(world::default_world)
+    }
+
+    /// Inside a computed, an effect, a batch, a draft?
+    pub(crate) fn is_fixed(&self) -> bool {
+        !matches!(self.reads, Reads::Newest)
+    }
+}
+
+/// The views of one batch.
+#[derive(Debug, Default)]
+pub(crate) struct BatchViews {
+    views: RefCell<Vec<Box<BatchView>>>,
+    /// A transaction's: what is read becomes a condition of the commit.
+    remembering: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct BatchView {
+    // Declared first, so dropped first: the hold names the world below.
+    _held: Held<'static>,
+    pub(crate) view: View,
+}
+
+impl BatchViews {
+    pub(crate) fn remembering() -> Self {
+        Self { views: RefCell::default(), remembering: true }
+    }
+
+    /// The view of `world`, held at the newest revision from the first touch on.
+    pub(crate) fn of(&self, world: &Arc<World>) -> &View {
+        let mut views = self.views.borrow_mut();
+        let found = views.iter().position(|v| Arc::ptr_eq(&v.view.world, world));
+        let index = found.unwrap_or_else(|| {
+            let held = world.holds.newest(&world.clock);
+            let view = View::new(world, held.revision);
+            if self.remembering {
+                view.overlay().remember_reads();
+            }
+            // SAFETY: only the lifetime is changed; `view`, dropped after the hold, keeps the
+            // world and so its holds alive.
+            let held = unsafe { std::mem::transmute::<Held<'_>, Held<'static>>(held) };
+            views.push(Box::new(BatchView { _held: held, view }));
+            views.len() - 1
+        });
+        // SAFETY: boxed views do not move, and none is removed while `self` is borrowed.
+        unsafe { &*std::ptr::from_ref(&views[index].view) }
+    }
+
+    pub(crate) fn each(&self, mut f: impl FnMut(&View)) {
+        let count = self.views.borrow().len();
+        for index in 0..count {
+            // SAFETY: as in `of`; the borrow ends before `f`, which may add views.
+            let view = unsafe { &*std::ptr::from_ref(&self.views.borrow()[index].view) };
+            f(view);
+        }
+    }
+}
+
+/// Records what one evaluation reads.
+#[derive(Debug)]
+pub(crate) struct Tracker {
+    /// The sources of the last run, compared by position; empty for a private run.
+    old: *const Sources,
+    reads: RefCell<Record>,
+    /// Reads carried to other threads by `Context`.
+    pub(crate) carried: OnceCell<Arc<Carried>>,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    /// How many reads were those of the last run, in order.
+    same: usize,
+    /// What was read beyond that.
+    more: Vec<NodeRef>,
+    /// The addresses in `more` and `old[..same]`, once a list of them is too long to search.
+    seen: Option<HashSet<usize>>,
+    valid_from: u64,
+    tainted: bool,
+}
+
+/// What an evaluation has read, in the end.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) same: usize,
+    pub(crate) more: Vec<NodeRef>,
+    pub(crate) valid_from: u64,
+    pub(crate) tainted: bool,
+}
+
+/// The reads of an evaluation's other threads.
+#[derive(Debug, Default)]
+pub(crate) struct Carried {
+    reads: Mutex<Option<CarriedReads>>,
+}
+
+#[derive(Debug, Default)]
+struct CarriedReads {
+    nodes: Vec<NodeRef>,
+    valid_from: u64,
+    tainted: bool,
+}
+
+const SEARCHED: usize = 12;
+
+impl Tracker {
+    pub(crate) fn new(old: *const Sources) -> Self {
+        Self { old, reads: RefCell::default(), carried: OnceCell::new() }
+    }
+
+    fn old(&self) -> &[Source] {
+        // SAFETY: null, or the sources of a node whose claim the evaluation holds.
+        unsafe { self.old.as_ref() }.map_or(&[], |sources| sources.as_slice())
+    }
+
+    /// Records a read, before it is made: a read that fails is a source too.
+    #[inline]
+    pub(crate) fn record(&self, node: &Node) {
+        let mut reads = self.reads.borrow_mut();
+        let reads = &mut *reads;
+        let old = self.old();
+        if reads.more.is_empty() {
+            if old.get(reads.same).is_some_and(|source| source.node.same(node)) {
+                reads.same += 1;
+                if let Some(seen) = &mut reads.seen {
+                    seen.insert(std::ptr::from_ref(node) as usize);
+                }
+                return;
+            }
+            // The same one again, as in a loop.
+            if reads.same > 0 && old[reads.same - 1].node.same(node) {
+                return;
+            }
+        }
+        if !reads.has_seen(&old[..reads.same], node) {
+            reads.more.push(node.counted());
+        }
+    }
+
+    /// Will the evaluation be published if nothing taints it?
+    pub(crate) fn is_claimed(&self) -> bool {
+        !self.old.is_null()
+    }
+
+    #[inline]
+    pub(crate) fn note(&self, valid_from: u64, published: bool) {
+        let mut reads = self.reads.borrow_mut();
+        reads.valid_from = reads.valid_from.max(valid_from);
+        reads.tainted |= !published;
+    }
+
+    pub(crate) fn carried(&self) -> &Arc<Carried> {
+        self.carried.get_or_init(|| {
+            Arc::new(Carried { reads: Mutex::new(Some(CarriedReads::default())) })
+        })
+    }
+
+    pub(crate) fn finish(self) -> Recorded {
+        if let Some(carried) = self.carried.get() {
+            let reads = carried.reads.lock().take().unwrap_or_default();
+            for node in &reads.nodes {
+                self.record(node);
+            }
+            self.note(reads.valid_from, !reads.tainted);
+        }
+        let reads = self.reads.into_inner();
+        let Record { same, more, valid_from, tainted, .. } = reads;
+        Recorded { same, more, valid_from, tainted }
+    }
+}
+
+impl Record {
+    fn has_seen(&mut self, same: &[Source], node: &Node) -> bool {
+        let address = std::ptr::from_ref(node) as usize;
+        if self.seen.is_none() && same.len() + self.more.len() <= SEARCHED {
+            return same.iter().any(|source| source.node.same(node))
+                || self.more.iter().any(|seen| seen.same(node));
+        }
+        let seen = self.seen.get_or_insert_with(|| {
+            let same = same.iter().map(|source| source.node.as_ptr());
+            let more = self.more.iter().map(NodeRef::as_ptr);
+            same.chain(more).map(|node| node.as_ptr() as usize).collect()
+        });
+        !seen.insert(address)
+    }
+}
+
+impl Carried {
+    /// Adds another thread's reads; they come too late once the evaluation is over.
+    pub(crate) fn add(&self, recorded: Recorded) {
+        if let Some(reads) = &mut *self.reads.lock() {
+            reads.nodes.extend(recorded.more);
+            reads.valid_from = reads.valid_from.max(recorded.valid_from);
+            reads.tainted |= recorded.tainted;
+        }
+    }
+}
+
+crate::sync::thread_local! {
+    static TOP: Cell<*const Frame> = Cell::new(null());
+    static CHAINS: Cell<u64> = Cell::new(0);
+    /// How many claims this thread holds, whatever it is doing now.
+    static CLAIMS: Cell<u32> = Cell::new(0);
+}
+
+/// A number no other chain of evaluations has: this thread's number and a counter.
+fn next_chain() -> u64 {
+    static THREADS: AtomicU64 = AtomicU64::new(1);
+    const COUNTER_BITS: u32 = 40;
+    CHAINS
+        .try_with(|chains| {
+            let next = match chains.get() {
+                // Relaxed: only uniqueness matters.
+                0 => THREADS.fetch_add(1, Relaxed) << COUNTER_BITS,
+                last => last + 1,
+            };
+            chains.set(next);
+            next
+        })
+        // Relaxed: as above.
+        .unwrap_or_else(|_| THREADS.fetch_add(1, Relaxed) << COUNTER_BITS)
+}
+
+crate::sync::thread_local! {
+    /// The computeds this thread is bringing up to date, outermost first.
+    static PATH: RefCell<Vec<NonNull<Node>>> = RefCell::new(Vec::new());
+}
+
+pub(crate) fn enter_path(node: &Node) {
+    let _ = PATH.try_with(|path| path.borrow_mut().push(NonNull::from(node)));
+}
+
+pub(crate) fn leave_path(node: &Node) {
+    let _ = PATH.try_with(|path| {
+        let mut path = path.borrow_mut();
+        if let Some(index) = path.iter().rposition(|at| std::ptr::eq(at.as_ptr(), node)) {
+            path.remove(index);
+        }
+    });
+}
+
+/// The names from `node`'s place on the path to the end, and its own again.
+pub(crate) fn path_to(node: &Node) -> Vec<String> {
+    let mut names = PATH
+        .try_with(|path| {
+            let path = path.borrow();
+            let start = path.iter().rposition(|at| std::ptr::eq(at.as_ptr(), node)).unwrap_or(0);
+            // SAFETY: nodes on the path are being evaluated, so they are counted.
+            let name = |at: &NonNull<Node>| unsafe { at.as_ref() }.name().to_string();
+            path[start..].iter().map(name).collect::<Vec<_>>()
+        })
+        .unwrap_or_default();
+    names.push(node.name().to_string());
+    names
+}
+
+pub(crate) fn claims_held() -> u32 {
+    CLAIMS.try_with(Cell::get).unwrap_or(0)
+}
+
+pub(crate) fn count_claim(change: i32) {
+    let _ = CLAIMS.try_with(|claims| claims.set(claims.get().wrapping_add_signed(change)));
+}
+
+/// A read with user code inside, at the newest revision, held.
+pub(crate) struct HeldView<'w> {
+    pub(crate) view: View,
+    _held: Held<'w>,
+    _reading: Reading,
+}
+
+impl<'w> HeldView<'w> {
+    pub(crate) fn newest(world: &'w Arc<World>) -> Self {
+        let held = world.holds.newest(&world.clock);
+        let view = View::new(world, held.revision);
+        Self { view, _held: held, _reading: Reading::begin() }
+    }
+}

@@ -1,0 +1,65 @@
+//! Who owns effects, scopes and cleanups, and takes them down: last first.
+
+use crate::structure::world::World;
+use crate::sync::Mutex;
+use std::sync::{Arc, Weak};
+
+/// Something to take down.
+pub(crate) enum Owned {
+    Effect(super::react::EffectRef),
+    Scope(Arc<Owner>),
+    Cleanup(Box<dyn FnOnce() + Send>),
+}
+
+/// A run of an effect, or a scope.
+pub(crate) struct Owner {
+    pub(crate) world: Arc<World>,
+    /// Owns what cleanups make.
+    pub(crate) parent: Weak<Owner>,
+    owned: Mutex<Vec<Owned>>,
+}
+
+impl std::fmt::Debug for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Owner").finish_non_exhaustive()
+    }
+}
+
+impl Owner {
+    pub(crate) fn new(world: &Arc<World>, parent: Option<&Arc<Owner>>) -> Arc<Self> {
+        let parent = parent.map_or_else(Weak::new, Arc::downgrade);
+        Arc::new(Self { world: world.clone(), parent, owned: Mutex::new(Vec::new()) })
+    }
+
+    pub(crate) fn own(&self, owned: Owned) {
+        let mut gone = Vec::new();
+        let mut list = self.owned.lock();
+        // Long-lived owners must not collect what was disposed long ago.
+        if list.len() == list.capacity() {
+            gone = list.extract_if(.., |owned| owned.is_gone()).collect();
+        }
+        list.push(owned);
+        drop(list);
+        // Outside of the lock: the last count of a node may end here.
+        drop(gone);
+    }
+
+    /// Takes everything down, last first. Waits for no effect that runs elsewhere.
+    pub(crate) fn take_down(&self) {
+        loop {
+            let last = self.owned.lock().pop();
+            let Some(last) = last else { return };
+            match last {
+                Owned::Effect(effect) => effect.dispose(super::react::Waits::No),
+                Owned::Scope(scope) => scope.take_down(),
+                Owned::Cleanup(cleanup) => super::react::run_cleanup(self, cleanup),
+            }
+        }
+    }
+}
+
+impl Owned {
+    fn is_gone(&self) -> bool {
+        matches!(self, Self::Effect(effect) if effect.is_disposed())
+    }
+}

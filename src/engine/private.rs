@@ -1,0 +1,156 @@
+//! Evaluations whose results nobody else may see: over pending writes, at an old revision, or
+//! beside another thread's claim. Results stay in the view's overlay, so no closure runs twice
+//! for one state of the layer. Protocol: docs/protocols/overlay.md.
+
+use super::evaluate::{self, Found};
+use super::frame::{self, Frame, Reads, Tracker, View, Writes};
+use super::overlay::{Lookup, Outcome, Overlay};
+use super::read;
+use crate::block::Shared;
+use crate::error::ReadError;
+use crate::seeded::{Bug, seeded};
+use crate::structure::holds::Kept;
+use crate::structure::node::{Node, NodeKind, NodeRef};
+use std::ptr::{NonNull, null};
+use std::sync::Arc;
+
+/// The value of a computed at the view's revision, from a private run. The layer has no writes.
+pub(crate) fn plain(view: &View, node: &Node) -> Result<Found, ReadError> {
+    let overlay = view.overlay();
+    match overlay.look_up(node) {
+        Lookup::Fresh(outcome) => Ok(outcome.found()),
+        Lookup::Running => Err(evaluate::cycle(node)),
+        Lookup::Stale(_, sequence) | Lookup::Absent(sequence) => {
+            Ok(run(view, overlay, node, None, sequence).found())
+        }
+    }
+}
+
+/// The value of a node over the view's pending writes, and when the layer last changed it.
+pub(crate) fn over(view: &View, node: &Node) -> Result<(Found, u32), ReadError> {
+    let overlay = view.overlay();
+    if node.role() == NodeKind::Signal {
+        return Ok(match overlay.pending(node) {
+            Some((block, changed)) => (Found::private(block, view.revision), changed),
+            None => (read::version_at(node, view.revision), 0),
+        });
+    }
+    let (stale, sequence) = match overlay.look_up(node) {
+        Lookup::Fresh(outcome) => return Ok((outcome.found(), outcome.changed)),
+        Lookup::Running => return Err(evaluate::cycle(node)),
+        Lookup::Stale(outcome, sequence) => (Some(outcome), sequence),
+        Lookup::Absent(sequence) => {
+            overlay.begin(node);
+            (import(view, node), sequence)
+        }
+    };
+    let outcome = match stale {
+        Some(mut outcome) if verify(view, &outcome) => {
+            outcome.verified = sequence;
+            overlay.finish(node, outcome.clone());
+            outcome
+        }
+        stale => run(view, overlay, node, stale, sequence),
+    };
+    Ok((outcome.found(), outcome.changed))
+}
+
+/// The memo everyone sees, as a result to check against the layer. Its sources are the claim
+/// owner's, so without the claim there is nothing to import.
+fn import(view: &View, node: &Node) -> Option<Outcome> {
+    let claim = evaluate::Claim::try_take(node, view)?;
+    let found = evaluate::usable(node, view.revision)?;
+    let sources = claim.sources().iter().map(|source| source.node.clone()).collect();
+    Some(Outcome {
+        block: found.kept.share(),
+        sources,
+        changed: 0,
+        verified: 0,
+        valid_from: found.valid_from,
+    })
+}
+
+/// Has none of the sources changed in the layer since the outcome was checked?
+fn verify(view: &View, outcome: &Outcome) -> bool {
+    outcome.sources.iter().all(|source| {
+        let now = evaluate::with_stack(|| over(view, source));
+        // A source that is running itself closes a cycle: the run will find it.
+        now.is_ok_and(|(_, changed)| changed <= outcome.verified)
+    })
+}
+
+fn run(
+    view: &View,
+    overlay: &Arc<Overlay>,
+    node: &Node,
+    old: Option<Outcome>,
+    sequence: u32,
+) -> Outcome {
+    overlay.begin(node);
+    let tracker = Tracker::new(null());
+    let frame = Frame {
+        reads: Reads::One(NonNull::from(view)),
+        tracker: &tracker,
+        writes: Writes::RefusedInComputed,
+        owner: null(),
+        graph: node.world(),
+    };
+    view.private_runs.set(view.private_runs.get() + 1);
+    frame::enter_path(node);
+    let ran = evaluate::with_stack(|| frame.enter(|| node.run()));
+    frame::leave_path(node);
+    let recorded = tracker.finish();
+    let block = ran.unwrap_or_else(|payload| Shared::failure(evaluate::failure(node, payload)));
+    overlay.remember(recorded.more.iter());
+    let mut outcome = Outcome {
+        block,
+        sources: recorded.more.into(),
+        changed: sequence,
+        verified: sequence,
+        valid_from: recorded.valid_from,
+    };
+    if let Some(old) = old
+        && evaluate::is_equal(node, old.block.header(), outcome.block.header())
+    {
+        outcome.changed = old.changed;
+        outcome.block = old.block;
+    }
+    if seeded(Bug::NoTable) {
+        overlay.forget(node);
+    } else {
+        overlay.finish(node, outcome.clone());
+    }
+    outcome
+}
+
+impl Outcome {
+    fn found(&self) -> Found {
+        Found::private(self.block.clone(), self.valid_from)
+    }
+}
+
+impl Found {
+    fn private(block: Shared, valid_from: u64) -> Self {
+        let kept = Kept::counted(block);
+        Self { kept, changed_at: valid_from, valid_from, published: false }
+    }
+}
+
+/// Keeps what a claimed evaluation may not publish.
+pub(crate) fn keep(
+    view: &View,
+    node: &Node,
+    block: Shared,
+    sources: Vec<NodeRef>,
+    valid_from: u64,
+) -> Found {
+    let overlay = view.overlay();
+    overlay.remember(sources.iter());
+    let sources = sources.into();
+    let verified = overlay.sequence();
+    let outcome = Outcome { block, sources, changed: verified, verified, valid_from };
+    if !seeded(Bug::NoTable) {
+        overlay.finish(node, outcome.clone());
+    }
+    outcome.found()
+}

@@ -1,0 +1,527 @@
+//! Effects: when they are queued, how one run goes, how they end.
+//!
+//! Protocol: docs/protocols/effects.md. An effect's word is its `status`; whoever set RUNNING is
+//! its runner and owns body and sources until it clears the bit.
+
+use super::evaluate::{self, Wait};
+use super::frame::{self, Frame, Reads, Tracker, View, Writes};
+use super::owner::{Owned, Owner};
+use super::{read, wave, write};
+use crate::error::{Failure, panic_message};
+use crate::seeded::{Bug, seeded};
+use crate::structure::node::{self, Kind, Node, NodeKind, NodeRef, Sources};
+use crate::structure::world::World;
+use crate::sync::count::AtomicU32;
+use crate::sync::{
+    AcqRel, Acquire, AtomicBool, AtomicU8, Relaxed, Release, UnsafeCell,
+};
+use std::alloc::Layout;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// On which thread an effect runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum RunOn {
+    /// On the thread whose commit woke it, before `set` returns, unless another thread is
+    /// running effects of the graph already.
+    #[default]
+    Writer,
+    /// On the worker pool; `set` does not wait for it.
+    Pool,
+    /// On a thread of its own, which ends when the effect is disposed.
+    Thread,
+}
+
+type Body = Box<dyn FnMut() + Send>;
+
+/// What stands behind an effect's node.
+pub(crate) struct Record {
+    body: UnsafeCell<Option<Body>>,
+    status: AtomicU8,
+    queued: AtomicBool,
+    /// How many runs of effects led to the queued run.
+    rounds: AtomicU32,
+    /// Of what a run made and has not been cleaned up.
+    owner: Arc<Owner>,
+    run_on: RunOn,
+    /// Wakes the effect's own thread.
+    own_thread: std::sync::Mutex<Option<std::sync::mpsc::Sender<()>>>,
+}
+
+// SAFETY: body is `Send` and used by the runner only; everything else is shared as it is.
+unsafe impl Sync for Record {}
+
+mod status {
+    pub(super) const RUNNING: u8 = 1;
+    pub(super) const DISPOSED: u8 = 2;
+    /// Woken while running.
+    pub(super) const AGAIN: u8 = 4;
+    pub(super) const TAKEN_DOWN: u8 = 8;
+}
+
+static KIND: Kind = Kind {
+    role: NodeKind::Effect,
+    run: |_| unreachable!("an effect has no value to compute"),
+    equal: |_, _, _| unreachable!("an effect has no value to compare"),
+    drop_payload: node::drop_payload::<Record>,
+    layout: Layout::new::<node::NodeWith<Record>>(),
+};
+
+/// A counted effect.
+#[derive(Clone, Debug)]
+pub(crate) struct EffectRef(NodeRef);
+
+/// Does a dispose wait for a run on another thread?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Waits {
+    IfOutside,
+    No,
+}
+
+crate::sync::thread_local! {
+    /// How many effects this thread is running.
+    static RUNNING_HERE: Cell<u32> = Cell::new(0);
+}
+
+impl std::ops::Deref for EffectRef {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.0
+    }
+}
+
+fn record(effect: &Node) -> &Record {
+    debug_assert_eq!(effect.role(), NodeKind::Effect, "only effects have a record");
+    // SAFETY: nodes of this role are made here, with this payload.
+    unsafe { effect.payload() }
+}
+
+/// Makes an effect and, unless that must wait, runs it.
+pub(crate) fn create(
+    world: &Arc<World>,
+    body: Body,
+    name: Option<Arc<str>>,
+    run_on: RunOn,
+    place: &'static Location<'static>,
+) -> EffectRef {
+    let frame = Frame::current();
+    if let Some(refusal) = frame.writes.refusal() {
+        panic!("an effect was made where writes are refused: {refusal}");
+    }
+    let owner = Owner::new(world, frame.owner());
+    let record = Record {
+        body: UnsafeCell::new(Some(body)),
+        status: AtomicU8::new(0),
+        queued: AtomicBool::new(false),
+        rounds: AtomicU32::new(0),
+        owner,
+        run_on,
+        own_thread: std::sync::Mutex::new(None),
+    };
+    // SAFETY: `KIND` is made for `Record`.
+    let node = unsafe { NodeRef::new(world.clone(), &KIND, None, name, place, record) };
+    let effect = EffectRef(node);
+    if let Some(owner) = frame.owner() {
+        owner.own(Owned::Effect(effect.clone()));
+    }
+    // Acquire: pairs with the Release in `shutdown`.
+    if world.closed.load(Acquire) {
+        effect.dispose(Waits::No);
+        return effect;
+    }
+    if run_on == RunOn::Thread {
+        effect.start_thread();
+    }
+    effect.first_run(&frame);
+    effect
+}
+
+/// Queues an effect that a commit concerns. The committer's verb: the pin protects the node.
+pub(crate) fn enqueue(world: &World, effect: &Node, rounds: u32) {
+    let record = record(effect);
+    // Relaxed: a hint for the loop limit; a run that starts meanwhile counts for the next.
+    record.rounds.store(rounds, Relaxed);
+    // AcqRel: pairs with the swap in `react`: a run that begins after it sees this mark.
+    if record.queued.swap(true, AcqRel) {
+        return;
+    }
+    // SAFETY: found by the marker under its pin, or counted by the caller.
+    if let Some(effect) = unsafe { NodeRef::revive(NonNull::from(effect)) } {
+        push_pending(world, effect);
+    }
+}
+
+pub(crate) fn push_pending(world: &World, effect: NodeRef) {
+    let node = effect.as_ptr();
+    std::mem::forget(effect);
+    // Relaxed: the exchange decides.
+    let mut head = world.pending.load(Relaxed);
+    loop {
+        // SAFETY: counted; a queued effect's link belongs to the queue.
+        let link = unsafe { &node.as_ref().next };
+        // SAFETY: as above.
+        link.with_mut(|next| unsafe { *next = head });
+        // Release: pairs with the Acquire in `take_pending`.
+        match world.pending.compare_exchange(head, node.as_ptr(), Release, Relaxed) {
+            Ok(_) => return,
+            Err(found) => head = found,
+        }
+    }
+}
+
+/// The queued effects, in creation order.
+pub(crate) fn take_pending(world: &World, into: &mut Vec<EffectRef>) {
+    // Acquire: pairs with the Release in `push_pending`.
+    let mut at = world.pending.swap(std::ptr::null_mut(), Acquire).cast_const();
+    // SAFETY: queued effects are counted by the queue.
+    while let Some(node) = unsafe { at.as_ref() } {
+        // SAFETY: the list is ours.
+        at = node.next.with(|next| unsafe { *next });
+        // SAFETY: the queue's count becomes the vector's.
+        into.push(EffectRef(unsafe { NodeRef::adopt(NonNull::from(node)) }));
+    }
+    into.sort_unstable_by_key(|effect| effect.id);
+}
+
+impl EffectRef {
+    fn record(&self) -> &Record {
+        record(&self.0)
+    }
+
+    pub(crate) fn node(&self) -> &NodeRef {
+        &self.0
+    }
+
+    pub(crate) fn of(node: NodeRef) -> Self {
+        debug_assert_eq!(node.role(), NodeKind::Effect, "only effects are effects");
+        Self(node)
+    }
+
+    pub(crate) fn run_on(&self) -> RunOn {
+        self.record().run_on
+    }
+
+    pub(crate) fn rounds(&self) -> u32 {
+        // Relaxed: a hint, see `enqueue`.
+        self.record().rounds.load(Relaxed)
+    }
+
+    pub(crate) fn is_disposed(&self) -> bool {
+        // Acquire: pairs with the AcqRel in `dispose`.
+        self.record().status.load(Acquire) & status::DISPOSED != 0
+    }
+
+    /// Has it seen `revision`, or is there nothing for it to see?
+    pub(crate) fn has_seen(&self, revision: u64) -> bool {
+        let record = self.record();
+        // Acquire: pairs with the Release at the end of a run.
+        let status = record.status.load(Acquire);
+        // Acquire: as above; what the run wrote is committed before.
+        if status & status::DISPOSED != 0 || self.verified_at.load(Acquire) >= revision {
+            return true;
+        }
+        // Acquire: pairs with the AcqRel in `enqueue`.
+        status & status::RUNNING == 0 && !record.queued.load(Acquire)
+    }
+
+    fn first_run(&self, frame: &Frame) {
+        let world = self.world();
+        let record = self.record();
+        if record.run_on != RunOn::Writer {
+            self.enqueue_again();
+            return wave::after_commit(world);
+        }
+        match frame.reads {
+            Reads::Newest => {
+                let held = world.holds.newest(&world.clock);
+                self.begin_and_run(held.revision);
+                drop(held);
+                wave::after_commit(world);
+            }
+            // Inside an effect: at its revision. A draft's or another graph's effect waits.
+            Reads::One(_) => match frame.view(world) {
+                Ok(Some(view)) if !frame.owner.is_null() => self.begin_and_run(view.revision),
+                _ => self.enqueue_again(),
+            },
+            Reads::Each(_) => {
+                // The batch's exit looks after graphs it has a view of.
+                let _ = frame.view(world);
+                self.enqueue_again();
+            }
+        }
+    }
+
+    fn begin_and_run(&self, revision: u64) {
+        if self.begin() {
+            let view = View::new(self.world(), revision);
+            self.run(&view, 0);
+            self.end(&view);
+        }
+    }
+
+    /// Becomes the runner; false if disposed, or if somebody else is and will look again.
+    fn begin(&self) -> bool {
+        let word = &self.record().status;
+        // Relaxed: the exchange decides.
+        let mut now = word.load(Relaxed);
+        loop {
+            if now & status::DISPOSED != 0 {
+                return false;
+            }
+            let running = now & status::RUNNING != 0;
+            if running && seeded(Bug::RunningForgotten) {
+                return false;
+            }
+            let next = now | if running { status::AGAIN } else { status::RUNNING };
+            // AcqRel: pairs with the runner before (its run is visible) and with the one now
+            // running (it sees AGAIN and what led to it).
+            match word.compare_exchange(now, next, AcqRel, Relaxed) {
+                Ok(_) => {
+                    return !running;
+                }
+                Err(found) => now = found,
+            }
+        }
+    }
+
+    /// Looks whether the effect must run at `revision`, and runs it. The wave's verb.
+    pub(crate) fn react(&self, revision: u64) {
+        let record = self.record();
+        // AcqRel: pairs with the swap in `enqueue`: marks before it are seen below, marks after
+        // it queue the effect again.
+        record.queued.swap(false, AcqRel);
+        // Relaxed: written by runners; a newer one has looked at more than we would.
+        if self.verified_at.load(Relaxed) > revision {
+            if self.stamp() > self.verified_at.load(Relaxed) {
+                self.enqueue_again();
+            }
+            return;
+        }
+        if !self.begin() {
+            return;
+        }
+        let view = View::new(self.world(), revision);
+        let rounds = self.rounds();
+        if rounds > self.world().config.max_rounds {
+            wave::stop_loop(self);
+        } else if self.must_run(&view) {
+            wave::suspect(self, rounds);
+            self.run(&view, rounds);
+        } else {
+            self.settle(&view);
+        }
+        self.end(&view);
+    }
+
+    /// Has a source changed since the last run? Before the first, yes.
+    fn must_run(&self, view: &View) -> bool {
+        // Relaxed: the runner's own.
+        let verified_at = self.verified_at.load(Relaxed);
+        if verified_at == 0 {
+            return true;
+        }
+        let sources = self.sources();
+        sources.iter().any(|source| {
+            let found = match source.node.role() {
+                NodeKind::Signal => Ok(read::version_at(&source.node, view.revision)),
+                _ => evaluate::evaluate(view, &source.node, Wait::IfNoClaimIsHeld),
+            };
+            match found {
+                Ok(found) => {
+                    if !found.published {
+                        view.tainted.set(true);
+                    }
+                    found.changed_at > verified_at
+                }
+                Err(_) => true,
+            }
+        })
+    }
+
+    fn sources(&self) -> &Sources {
+        // SAFETY: the runner's own cell.
+        self.0.sources.with(|sources| unsafe { &*sources })
+    }
+
+    /// Calls `f` with each source, unless the effect is running.
+    pub(crate) fn each_source(&self, f: impl FnMut(&NodeRef)) {
+        if self.begin() {
+            self.sources().iter().map(|source| &source.node).for_each(f);
+            self.end(&View::new(self.world(), u64::MAX));
+        }
+    }
+
+    fn settle(&self, view: &View) {
+        evaluate::inherit(self, self.sources(), view.revision);
+        // Release: pairs with the marker's and `has_seen`'s Acquire.
+        self.verified_at.store(view.revision, Release);
+    }
+
+    /// One run: clean up after the last, run the body, subscribe, commit what it wrote.
+    fn run(&self, view: &View, rounds: u32) {
+        let world = self.world();
+        let record = self.record();
+        record.owner.take_down();
+        let tracker = Tracker::new(self.sources());
+        let frame = Frame {
+            reads: Reads::One(NonNull::from(view)),
+            tracker: &tracker,
+            writes: Writes::Collect,
+            owner: &record.owner,
+            graph: world,
+        };
+        // Relaxed: statistics.
+        world.counters.effect_runs.fetch_add(1, Relaxed);
+        let ran = Running::here(|| {
+            frame.enter(|| {
+                catch_unwind(AssertUnwindSafe(|| {
+                    record.body.with_mut(|body| {
+                        // SAFETY: the runner's own cell.
+                        if let Some(body) = unsafe { &mut *body } {
+                            body();
+                        }
+                    });
+                }))
+            })
+        });
+        let recorded = tracker.finish();
+        view.tainted.set(view.tainted.get() | recorded.tainted);
+        let dropped = evaluate::subscribe(self, recorded);
+        let committed = ran.map_err(|payload| panic_message(&*payload)).and_then(|()| {
+            write::commit_effect(view, rounds + 1).map_err(|error| Arc::from(error.to_string()))
+        });
+        // After the commit, so that whoever finds the revision seen finds the writes, too.
+        self.settle(view);
+        evaluate::unsubscribe(self, dropped);
+        if let Err(message) = committed {
+            world.report(&Failure::Effect { node: self.name(), message });
+        }
+    }
+
+    /// Stops being the runner; does what came up meanwhile.
+    fn end(&self, view: &View) {
+        let record = self.record();
+        let tainted = view.tainted.get() && !seeded(Bug::NoTaint);
+        // AcqRel: pairs with `begin` and `dispose`.
+        let before = record.status.fetch_and(!(status::RUNNING | status::AGAIN), AcqRel);
+        self.world().progress.notify_unfenced();
+        if before & status::DISPOSED != 0 {
+            return self.take_down();
+        }
+        if tainted {
+            wave::wait_for_blocker(view);
+        }
+        // Relaxed: written by this thread.
+        let missed = self.inherited_at.load(Relaxed) > view.revision && !seeded(Bug::NoRequeue);
+        if tainted || missed || before & status::AGAIN != 0 {
+            self.enqueue_again();
+        }
+    }
+
+    fn enqueue_again(&self) {
+        let rounds = self.rounds();
+        enqueue(self.world(), &self.0, rounds);
+    }
+
+    /// After this no run starts. Waits, if asked to and if nobody can be waiting for this thread.
+    pub(crate) fn dispose(&self, waits: Waits) {
+        let record = self.record();
+        // AcqRel: pairs with `begin`, which sees the bit, and `end`, whose run is over.
+        let before = record.status.fetch_or(status::DISPOSED, AcqRel);
+        if before & status::RUNNING == 0 {
+            return self.take_down();
+        }
+        let inside = frame::claims_held() > 0 || RUNNING_HERE.try_with(Cell::get).unwrap_or(1) > 0;
+        if waits == Waits::IfOutside && !inside {
+            self.world().progress.wait(None, || {
+                // Acquire: pairs with `end` and `take_down`.
+                record.status.load(Acquire) & status::TAKEN_DOWN != 0
+            });
+        }
+    }
+
+    fn take_down(&self) {
+        let record = self.record();
+        // AcqRel: one thread only takes it down.
+        if record.status.fetch_or(status::TAKEN_DOWN, AcqRel) & status::TAKEN_DOWN != 0 {
+            return;
+        }
+        // Disposed and not running: body and sources are ours for good.
+        record.owner.take_down();
+        // SAFETY: as above.
+        let body = record.body.with_mut(|body| unsafe { (*body).take() });
+        self.world().contain_drop(|| drop(body));
+        // SAFETY: as above.
+        let sources = self.0.sources.with_mut(|sources| unsafe { std::mem::take(&mut *sources) });
+        evaluate::unsubscribe(&self.0, sources);
+        // Relaxed: statistics.
+        self.world().effects.fetch_sub(1, Relaxed);
+        let sender = record.own_thread.lock().unwrap_or_else(|e| e.into_inner()).take();
+        drop(sender);
+        self.world().progress.notify();
+    }
+
+    fn start_thread(&self) {
+        let (sender, wakes) = std::sync::mpsc::channel();
+        let effect = self.clone();
+        let run = move || {
+            while wakes.recv().is_ok() {
+                wave::run_alone(&effect);
+            }
+        };
+        std::thread::Builder::new()
+            .name(format!("isobar-{}", self.name()))
+            .spawn(run)
+            .expect("the system starts a thread for an effect that asks for one");
+        *self.record().own_thread.lock().unwrap_or_else(|e| e.into_inner()) = Some(sender);
+    }
+
+    /// Leaves the effect to its owner, which is the graph if nobody else is.
+    pub(crate) fn detach(&self) {
+        if !self.is_disposed() && self.record().owner.parent.upgrade().is_none() {
+            self.world().detached.lock().push(self.0.clone());
+        }
+    }
+
+    pub(crate) fn wake_thread(&self) {
+        let sender = self.record().own_thread.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(sender) = &*sender {
+            // A thread that is gone belongs to an effect that is disposed.
+            let _ = sender.send(());
+        }
+    }
+}
+
+/// Counts the effects running on this thread.
+struct Running;
+
+impl Running {
+    fn here<R>(f: impl FnOnce() -> R) -> R {
+        let _ = RUNNING_HERE.try_with(|count| count.set(count.get() + 1));
+        let _running = Self;
+        f()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = RUNNING_HERE.try_with(|count| count.set(count.get() - 1));
+    }
+}
+
+/// Runs a cleanup: untracked, its writes one commit, what it makes owned by the owner's parent.
+pub(crate) fn run_cleanup(owner: &Owner, cleanup: Box<dyn FnOnce() + Send>) {
+    let parent = owner.parent.upgrade();
+    let parent = parent.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    let frame = Frame { owner: parent, graph: &owner.world, ..Frame::detached() };
+    let ran = Running::here(|| {
+        frame.enter(|| catch_unwind(AssertUnwindSafe(|| write::batch(cleanup))))
+    });
+    if let Err(payload) = ran {
+        owner.world.report(&Failure::Cleanup { message: panic_message(&*payload) });
+    }
+}

@@ -1,0 +1,186 @@
+//! Reads, from wherever the code stands: at top level, or inside an evaluation, a batch, a draft
+//! or a snapshot. Protocol: docs/protocols/read.md.
+
+use super::evaluate::{self, Found, Wait};
+use super::frame::{self, Frame, HeldView, View};
+use super::private;
+use crate::block::{Header, Shared};
+use crate::error::ReadError;
+use crate::reclaim;
+use crate::seeded::{Bug, seeded};
+use crate::structure::holds::Kept;
+use crate::structure::node::{Node, NodeKind};
+use crate::structure::world::World;
+use crate::sync::Acquire;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// Should the innermost evaluation depend on what is read?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Track {
+    Yes,
+    No,
+}
+
+/// The node's value for the code that asks. A failure of the node itself is in the block.
+#[inline]
+pub(crate) fn read(node: &Node, track: Track) -> Result<Kept, ReadError> {
+    find(node, track).map(|found| found.kept)
+}
+
+/// The same, with when it changed.
+pub(crate) fn find(node: &Node, track: Track) -> Result<Found, ReadError> {
+    let frame = Frame::current();
+    let view = match frame.view(node.world()) {
+        Ok(Some(view)) => view,
+        Ok(None) => return newest(node).map(|kept| Found::newest(node, kept)),
+        Err(view) => return Err(other_graph(node, &view.world)),
+    };
+    let tracker = frame.tracker().filter(|_| track == Track::Yes);
+    if let Some(tracker) = tracker {
+        tracker.record(node);
+    }
+    let found = at(view, node)?;
+    if let Some(tracker) = tracker {
+        tracker.note(found.valid_from, found.published);
+    } else if let Some(overlay) = view.overlay_if_any()
+        && overlay.remembers_reads()
+    {
+        overlay.remember(std::iter::once(&node.counted()));
+    }
+    Ok(found)
+}
+
+/// The node's value in a view.
+pub(crate) fn at(view: &View, node: &Node) -> Result<Found, ReadError> {
+    if let Some(overlay) = view.overlay_if_any()
+        && overlay.has_writes()
+        && !(seeded(Bug::OverlayPublished) && node.role() == NodeKind::Computed)
+    {
+        return private::over(view, node).map(|(found, _)| found);
+    }
+    match node.role() {
+        NodeKind::Signal => Ok(version_at(node, view.revision)),
+        _ => evaluate::evaluate(view, node, Wait::IfNoClaimIsHeld),
+    }
+}
+
+/// The version of a signal that is current at `revision`, which the caller holds.
+pub(crate) fn version_at(signal: &Node, revision: u64) -> Found {
+    // Acquire: pairs with the committer's Release; the stamp below is at least this version's.
+    let head = signal.value.load(Acquire);
+    if signal.stamp() <= revision || seeded(Bug::ReadHead) {
+        // Not newer than the held revision, so kept for it until something newer is held.
+        // SAFETY: a signal has a version at all times; holds.md, claim H2.
+        return found(unsafe { NonNull::new_unchecked(head) });
+    }
+    let _guard = reclaim::pin();
+    found(walk(signal, revision))
+}
+
+/// SAFETY of the callers: the version is needed at a revision that is held.
+fn found(version: NonNull<Header>) -> Found {
+    reclaim::check(version.as_ptr());
+    // SAFETY: see above.
+    let header = unsafe { version.as_ref() };
+    let changed_at = header.stamp.load(Acquire) >> 1;
+    // SAFETY: see above.
+    let kept = unsafe { Kept::by_revision(version) };
+    Found { kept, changed_at, valid_from: changed_at, published: true }
+}
+
+/// From the head down to the version current at `revision`. Needs a pin.
+fn walk(signal: &Node, revision: u64) -> NonNull<Header> {
+    // Acquire: pairs with the committer's Release.
+    let mut at = signal.value.load(Acquire);
+    loop {
+        reclaim::check(at);
+        // SAFETY: linked when found under the caller's pin.
+        let version = unsafe { &*at };
+        // Acquire: pairs with the committer's Release. A group may have several pending
+        // versions of one signal, so one step may not be enough.
+        if version.stamp.load(Acquire) >> 1 <= revision {
+            return NonNull::from(version);
+        }
+        // Acquire: pairs with the Release of committer and trimmer.
+        at = version.older.load(Acquire);
+    }
+}
+
+/// A read on its own: the newest state. Waits for nobody unless the node is a dirty computed
+/// that another thread is running.
+fn newest(node: &Node) -> Result<Kept, ReadError> {
+    if node.role() == NodeKind::Signal {
+        return Ok(newest_version(node));
+    }
+    loop {
+        if let Some(kept) = clean(node) {
+            return Ok(kept);
+        }
+        // Acquire: what the owner published is looked at next.
+        if frame::claims_held() == 0 && node.claim.load(Acquire) != 0 {
+            node.world().progress.wait(None, || node.claim.load(Acquire) == 0);
+            continue;
+        }
+        let held = HeldView::newest(node.world());
+        let found = evaluate::evaluate(&held.view, node, Wait::IfNoClaimIsHeld)?;
+        return Ok(found.outlive());
+    }
+}
+
+/// The memo, if nothing concerns it since it was verified: no lock, no shared line written.
+#[inline]
+fn clean(node: &Node) -> Option<Kept> {
+    let guard = reclaim::pin();
+    // Acquire: pairs with the Release of publication: memo and stamps at least as new follow.
+    let verified_at = node.verified_at.load(Acquire);
+    // Acquire: as above.
+    let block = NonNull::new(node.value.load(Acquire))?;
+    (node.stamp() <= verified_at).then(|| {
+        reclaim::check(block.as_ptr());
+        Kept::found(&guard, block)
+    })
+}
+
+#[inline]
+pub(crate) fn newest_version(signal: &Node) -> Kept {
+    let guard = reclaim::pin();
+    // Acquire: pairs with the committer's Release.
+    let head = signal.value.load(Acquire);
+    reclaim::check(head);
+    // SAFETY: a signal has a version at all times; found under the pin.
+    let version = unsafe { &*head };
+    // Acquire: a visible version brings its flip, and so every version of that commit.
+    if version.stamp.load(Acquire) & 1 == 1 || seeded(Bug::PendingVisible) {
+        return Kept::found(&guard, NonNull::from(version));
+    }
+    Kept::found(&guard, walk(signal, signal.world().now()))
+}
+
+impl Found {
+    fn newest(node: &Node, kept: Kept) -> Self {
+        // Acquire: as when the value was found.
+        let stamp = kept.header().stamp.load(Acquire);
+        let changed_at = if node.role() == NodeKind::Signal { stamp >> 1 } else { stamp };
+        Self { kept, changed_at, valid_from: changed_at, published: true }
+    }
+
+    /// Keeps the value beyond the hold that protects it now.
+    pub(crate) fn outlive(self) -> Kept {
+        let block = NonNull::from(self.kept.header());
+        if self.published {
+            // Still held here, so a pin taken now protects it until it is kept.
+            Kept::found(&reclaim::pin(), block)
+        } else {
+            Kept::counted(self.kept.share())
+        }
+    }
+}
+
+pub(crate) fn other_graph(node: &Node, reader: &Arc<World>) -> ReadError {
+    ReadError::OtherGraph {
+        node: node.name(),
+        graph: node.world().name(),
+        reader: reader.name(),
+    }
+}

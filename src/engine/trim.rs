@@ -1,0 +1,293 @@
+//! Letting go of versions and memos that no held revision needs.
+//!
+//! Done by threads that commit, settle or collect, after the commit right is released; never
+//! inside somebody's read. Protocol: docs/protocols/reclaim.md.
+//!
+//! ```text
+//!   superseded version --trim--> unlinked --+
+//!   replaced memo ----- retired ------------+--grace period--> ripe --not kept--> dropped
+//! ```
+
+use super::commit::Right;
+use crate::block::{Header, Shared};
+use crate::reclaim;
+use crate::seeded::{Bug, seeded};
+use crate::structure::holds;
+use crate::structure::node::{Node, NodeKind};
+use crate::structure::world::{Trim, World, is_reading};
+use crate::sync::{Acquire, Relaxed, Release, SeqCst, fence};
+use std::ptr::{NonNull, null_mut};
+use std::sync::Arc;
+
+/// How many superseded versions a graph lets come together before it looks at the holds.
+#[cfg(not(loom))]
+pub(crate) const BATCH: u32 = 64;
+#[cfg(loom)]
+pub(crate) const BATCH: u32 = 1;
+
+/// Gives a replaced memo back; its owner was the claim's owner.
+pub(crate) fn retire(world: &World, memo: NonNull<Header>, until: u64) {
+    // SAFETY: alive until retired, and readers do not look at the cell.
+    let header = unsafe { memo.as_ref() };
+    // SAFETY: the claim's owner writes it, before the list's Release.
+    header.until.with_mut(|cell| unsafe { *cell = until });
+    // Relaxed: statistics.
+    world.counters.awaiting.fetch_add(1, Relaxed);
+    world.retired.push(memo, memo);
+}
+
+/// Trims, with the signals of a list taken from the commit right. `None`: not due yet.
+pub(crate) fn signals(world: &Arc<World>, list: Option<*const Node>) {
+    let Some(mut at) = list else { return };
+    let mut trim = world.trim.lock();
+    // SAFETY: listed signals are freed only after they are unlisted.
+    while let Some(signal) = unsafe { at.as_ref() } {
+        // SAFETY: the list is ours.
+        at = signal.next.with(|next| unsafe { *next });
+        trim.signals.push(NonNull::from(signal));
+    }
+    run(world, &mut trim);
+    drop(trim);
+    drop_ripe(world);
+}
+
+/// Lets go of everything that can go now.
+pub(crate) fn collect(world: &Arc<World>) {
+    for _ in 0..2 {
+        let right = Right::wait(world);
+        let collected = right.collect(0);
+        right.leave(collected);
+        reclaim::hurry();
+        drop_ripe(world);
+        world.bury();
+    }
+}
+
+/// A cheap look after a commit: are there retired memos enough to be worth it?
+pub(crate) fn after_wave(world: &Arc<World>) {
+    // Relaxed: hints.
+    if world.counters.awaiting.load(Relaxed) < world.look_at.load(Relaxed) {
+        return;
+    }
+    if let Some(mut trim) = world.trim.try_lock() {
+        run(world, &mut trim);
+        drop(trim);
+        drop_ripe(world);
+    }
+}
+
+fn run(world: &Arc<World>, trim: &mut Trim) {
+    // Acquire: what this clock shows may be judged by the holds read after it (claim H1).
+    let now = world.clock.load(Acquire);
+    world.holds.scan(&mut trim.held);
+    if seeded(Bug::IgnoreHolds) {
+        trim.held.clear();
+    }
+    let oldest_kept = now.saturating_sub(world.config.history);
+    let view = View { now, held: &trim.held, oldest_kept };
+    let mut gone = List::default();
+    let mut unlinked = 0;
+    trim.signals.retain(|signal| {
+        // SAFETY: listed signals are freed only after they are unlisted.
+        let signal = unsafe { signal.as_ref() };
+        unlinked += trim_chain(signal, &view, &mut gone);
+        keep_listed(world, signal)
+    });
+    // Relaxed: statistics.
+    world.counters.awaiting.fetch_add(unlinked, Relaxed);
+    let mut waiting = List::default();
+    for first in [std::mem::replace(&mut trim.waiting, null_mut()), world.retired.take()] {
+        sort_memos(first, &view, &mut gone, &mut waiting);
+    }
+    trim.waiting = waiting.first;
+    // Looking again pays when as much has come together as was left.
+    // Relaxed: hints.
+    world.look_at.store(2 * waiting.length + u64::from(BATCH), Relaxed);
+    world.trim_at.store(trim.signals.len() as u32 / 4 + BATCH, Relaxed);
+    if let Some((first, last)) = gone.ends() {
+        let ripening = Ripening { world: world.clone(), first, last };
+        reclaim::after_grace(&reclaim::pin(), move || ripening.done());
+    }
+}
+
+/// What is needed: everything from `oldest_kept` on, what held revisions read, and what is newer
+/// than the clock the holds were judged by.
+struct View<'a> {
+    now: u64,
+    held: &'a [u64],
+    oldest_kept: u64,
+}
+
+impl View<'_> {
+    /// Is a value that was current for `from..until` still needed?
+    fn needs(&self, from: u64, until: u64) -> bool {
+        if until > self.now || until > self.oldest_kept {
+            return true;
+        }
+        let first = self.held.partition_point(|held| *held < from);
+        self.held.get(first).is_some_and(|held| *held < until)
+    }
+}
+
+fn revision_of(version: &Header) -> u64 {
+    // Acquire: pairs with the committer's Release.
+    version.stamp.load(Acquire) >> 1
+}
+
+/// Unlinks the versions nobody needs from below a signal's head; returns how many.
+fn trim_chain(signal: &Node, view: &View<'_>, gone: &mut List) -> u64 {
+    // Acquire: pairs with the committer's Release; everything below the head is ours to unlink.
+    let head = signal.value.load(Acquire);
+    // SAFETY: a signal has a version at all times, and only the trimmer unlinks.
+    let mut newer = unsafe { &*head };
+    let mut unlinked = 0;
+    loop {
+        // Relaxed: below the head only the trimmer writes, and the head's link was published
+        // with the head.
+        let older = newer.older.load(Relaxed);
+        // SAFETY: linked, so alive.
+        let Some(version) = (unsafe { older.as_ref() }) else { return unlinked };
+        if view.needs(revision_of(version), revision_of(newer)) {
+            newer = version;
+            continue;
+        }
+        // Release: a walker that steps over the unlinked version finds its successor whole.
+        newer.older.store(version.older.load(Relaxed), Release);
+        reclaim::retired(older);
+        gone.push(NonNull::from(version));
+        unlinked += 1;
+    }
+}
+
+/// Does the signal stay in the trimmer's list? Otherwise it is unlisted, or doomed if dead.
+fn keep_listed(world: &Arc<World>, signal: &Node) -> bool {
+    debug_assert_eq!(signal.role(), NodeKind::Signal, "only signals have versions to trim");
+    if signal.is_dead() {
+        world.doom(NonNull::from(signal));
+        return false;
+    }
+    if has_older(signal) {
+        return true;
+    }
+    if !signal.unlist() {
+        world.doom(NonNull::from(signal));
+        return false;
+    }
+    // A commit since the look above found the signal listed and left it to us.
+    has_older(signal) && signal.enlist()
+}
+
+fn has_older(signal: &Node) -> bool {
+    // Acquire: pairs with the committer's Release.
+    let head = signal.value.load(Acquire);
+    // SAFETY: a live signal has a version at all times.
+    let head = unsafe { &*head };
+    // Relaxed: below the head only the trimmer writes.
+    !head.older.load(Relaxed).is_null()
+}
+
+fn sort_memos(first: *mut Header, view: &View<'_>, gone: &mut List, waiting: &mut List) {
+    let mut at = NonNull::new(first);
+    while let Some(memo) = at {
+        // SAFETY: retired, and the list is ours.
+        let header = unsafe { memo.as_ref() };
+        // SAFETY: as above.
+        at = NonNull::new(header.next.with(|next| unsafe { *next }));
+        // SAFETY: written before retirement.
+        let from = header.from.with(|cell| unsafe { *cell });
+        // SAFETY: as above.
+        let until = header.until.with(|cell| unsafe { *cell });
+        if view.needs_memo(from, until) {
+            waiting.push(memo);
+        } else {
+            reclaim::retired(memo.as_ptr());
+            gone.push(memo);
+        }
+    }
+}
+
+impl View<'_> {
+    /// Memos are found through their node only, so history needs none of them.
+    fn needs_memo(&self, from: u64, until: u64) -> bool {
+        let first = self.held.partition_point(|held| *held < from);
+        until > self.now || self.held.get(first).is_some_and(|held| *held < until)
+    }
+}
+
+/// Drops the values whose grace period is over and which nobody keeps.
+fn drop_ripe(world: &Arc<World>) {
+    if is_reading() {
+        return;
+    }
+    let first = world.ripe.take();
+    if first.is_null() {
+        return;
+    }
+    // Pairs with the Release in `Kept::found` through the grace period, see there.
+    fence(SeqCst);
+    let mut kept = std::mem::take(&mut world.trim.lock().kept);
+    holds::kept_blocks(&mut kept);
+    let mut dropped = 0;
+    let mut at = NonNull::new(first);
+    while let Some(block) = at {
+        // SAFETY: the list is ours.
+        at = NonNull::new(unsafe { block.as_ref() }.next.with(|next| unsafe { *next }));
+        if kept.binary_search(&block.as_ptr()).is_ok() {
+            world.ripe.push(block, block);
+            continue;
+        }
+        dropped += 1;
+        // SAFETY: retired, ripe and not kept: the graph's count is ours to give up.
+        world.contain_drop(|| drop(unsafe { Shared::from_raw(block) }));
+    }
+    world.trim.lock().kept = kept;
+    // Relaxed: statistics.
+    world.counters.awaiting.fetch_sub(dropped, Relaxed);
+}
+
+/// Blocks linked through `next`.
+struct List {
+    first: *mut Header,
+    last: *mut Header,
+    length: u64,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self { first: null_mut(), last: null_mut(), length: 0 }
+    }
+}
+
+impl List {
+    fn push(&mut self, block: NonNull<Header>) {
+        // SAFETY: the block is ours.
+        let link = unsafe { &block.as_ref().next };
+        // SAFETY: as above.
+        link.with_mut(|next| unsafe { *next = self.first });
+        self.first = block.as_ptr();
+        self.length += 1;
+        if self.last.is_null() {
+            self.last = self.first;
+        }
+    }
+
+    fn ends(&self) -> Option<(NonNull<Header>, NonNull<Header>)> {
+        NonNull::new(self.first).zip(NonNull::new(self.last))
+    }
+}
+
+/// Blocks waiting for their grace period.
+struct Ripening {
+    world: Arc<World>,
+    first: NonNull<Header>,
+    last: NonNull<Header>,
+}
+
+// SAFETY: the blocks are unlinked, and `Send` by `Header`.
+unsafe impl Send for Ripening {}
+
+impl Ripening {
+    fn done(self) {
+        self.world.ripe.push(self.first, self.last);
+    }
+}

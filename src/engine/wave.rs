@@ -1,0 +1,258 @@
+//! From a commit to its last effect: levels in ascending order, then effects in creation order.
+//!
+//! One thread at a time runs the waves of a graph. Whoever commits while it does leaves its
+//! effects to it, and it looks again before it goes; so no effect is forgotten and nobody waits.
+//! Levels are only a way to use more than one core: the effects pull what they need in any case.
+//! Protocol: docs/protocols/wave.md.
+
+use super::evaluate::{self, Claim};
+use super::frame::{self, Frame, View};
+use super::react::{self, EffectRef, RunOn};
+use super::trim;
+use crate::error::{Failure, Looping};
+use crate::pool;
+use crate::seeded::{Bug, seeded};
+use crate::structure::node::{NodeKind, NodeRef};
+use crate::structure::world::World;
+use crate::sync::{Acquire, Relaxed, Release, SeqCst, Spin, fence};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+/// Work worth entering the pool for, in ns; docs/protocols/wave.md says how it was measured.
+const GRAIN: u64 = 20_000;
+
+/// Runs what this thread's commit woke, unless somebody is at it already.
+pub(crate) fn after_commit(world: &Arc<World>) {
+    // Relaxed: this thread's own pushes are seen; others' are theirs to look after.
+    if world.pending.load(Relaxed).is_null() {
+        return;
+    }
+    run_pending(world);
+}
+
+/// Becomes the runner, if nobody is, until nothing is left that is this thread's to do.
+pub(crate) fn run_pending(world: &Arc<World>) {
+    let spin = Spin::default();
+    loop {
+        // Pairs with the fence below: either this thread becomes the runner, or the runner's
+        // second look finds what this thread queued (claim W1).
+        fence(SeqCst);
+        // Acquire: pairs with the Release of the runner before.
+        if world.running.compare_exchange(false, true, Acquire, Relaxed).is_err() {
+            return;
+        }
+        let left_over = {
+            let _turn = Turn(world);
+            waves(world)
+        };
+        // Pairs with the fence above, in whoever queued meanwhile.
+        fence(SeqCst);
+        // Relaxed: ordered by the fences.
+        if world.pending.load(Relaxed).is_null() || seeded(Bug::NoSecondLook) {
+            return world.progress.notify();
+        }
+        if left_over == LeftOver::Foreign {
+            world.progress.notify();
+            let world = world.clone();
+            if pool::spawn(move || run_pending(&world)) {
+                return;
+            }
+        }
+        spin.turn();
+    }
+}
+
+/// Evidence that this thread runs the graph's waves.
+struct Turn<'w>(&'w Arc<World>);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // Release: pairs with the Acquire of the next runner.
+        self.0.running.store(false, Release);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LeftOver {
+    Nothing,
+    /// Other threads' commits woke effects after this thread's own were done.
+    Foreign,
+}
+
+/// Waves until nothing is queued, or only what other threads' commits queued.
+fn waves(world: &Arc<World>) -> LeftOver {
+    let mut effects = Vec::new();
+    let mut first = true;
+    loop {
+        react::take_pending(world, &mut effects);
+        if !first && world.config.threads != 1 {
+            // What effects caused is this wave's; the rest is another committer's.
+            let mut foreign = Vec::new();
+            effects.retain(|effect| {
+                let mine = effect.rounds() > 0;
+                if !mine {
+                    foreign.push(effect.clone());
+                }
+                mine
+            });
+            for effect in &foreign {
+                react::push_pending(world, effect.node().clone());
+            }
+            if effects.is_empty() && !foreign.is_empty() {
+                return LeftOver::Foreign;
+            }
+        }
+        if effects.is_empty() {
+            return LeftOver::Nothing;
+        }
+        wave(world, &effects);
+        effects.clear();
+        trim::after_wave(world);
+        world.bury();
+        first = false;
+    }
+}
+
+fn wave(world: &Arc<World>, effects: &[EffectRef]) {
+    let held = world.holds.newest(&world.clock);
+    let levels = if may_pay(world) { Levels::gather(world, held.revision, effects) } else { None };
+    let counters = &world.counters;
+    let parallel = levels.is_some_and(|levels| levels.refresh(world, held.revision));
+    let waves = if parallel { &counters.waves_parallel } else { &counters.waves_sequential };
+    // Relaxed: statistics.
+    waves.fetch_add(1, Relaxed);
+    for effect in effects {
+        match effect.run_on() {
+            RunOn::Writer => effect.react(held.revision),
+            RunOn::Thread => effect.wake_thread(),
+            RunOn::Pool => {
+                let spawned = effect.clone();
+                if !pool::spawn(move || run_alone(&spawned)) {
+                    effect.react(held.revision);
+                }
+            }
+        }
+    }
+}
+
+/// Runs one effect that has its own thread or job, at the newest revision.
+pub(crate) fn run_alone(effect: &EffectRef) {
+    let world = effect.world();
+    let held = world.holds.newest(&world.clock);
+    effect.react(held.revision);
+    drop(held);
+    world.progress.notify();
+    after_commit(world);
+}
+
+/// Waits until the claim that made an effect's reads private is released: running the effect
+/// again before that would only repeat the private run.
+pub(crate) fn wait_for_blocker(view: &View) {
+    let Some(node) = view.blocked_on.take() else { return };
+    if frame::claims_held() == 0 {
+        // Acquire: pairs with the Release of the claim.
+        view.world.progress.wait(None, || node.claim.load(Acquire) == 0);
+    }
+}
+
+/// Remembers an effect that is part of a long run of effects waking each other.
+pub(crate) fn suspect(effect: &EffectRef, rounds: u32) {
+    let world = effect.world();
+    if rounds > world.config.max_rounds / 2 {
+        world.suspects.lock().insert(effect.id, effect.name().to_string());
+    } else if rounds == 0 {
+        *world.looping.lock() = None;
+    }
+}
+
+/// Leaves the effect alone until something else wakes it, and tells.
+pub(crate) fn stop_loop(effect: &EffectRef) {
+    let world = effect.world();
+    let mut members = std::mem::take(&mut *world.suspects.lock());
+    members.insert(effect.id, effect.name().to_string());
+    let looping = Looping { names: members.into_values().collect() };
+    *world.looping.lock() = Some(looping.clone());
+    world.report(&Failure::Looping(looping));
+}
+
+/// Could there be enough work for a second core? One comparison for most waves.
+fn may_pay(world: &World) -> bool {
+    // Relaxed: hints.
+    let marked = world.marked.load(Relaxed);
+    if marked < 2 || world.config.threads == 1 {
+        return false;
+    }
+    // Relaxed: as above.
+    world.marked.store(0, Relaxed);
+    // Relaxed: as above.
+    marked * world.mean_cost.load(Relaxed) > GRAIN || cfg!(loom)
+}
+
+/// The dirty computeds that the effects may need, by level.
+struct Levels(BTreeMap<u32, Vec<NodeRef>>);
+
+impl Levels {
+    /// Walks from the effects down through the sources of dirty nodes.
+    fn gather(world: &Arc<World>, revision: u64, effects: &[EffectRef]) -> Option<Self> {
+        let view = View::new(world, revision);
+        let mut seen = HashSet::new();
+        let mut levels = BTreeMap::<u32, Vec<NodeRef>>::new();
+        let mut open: Vec<NodeRef> = Vec::new();
+        for effect in effects.iter().filter(|effect| effect.run_on() == RunOn::Writer) {
+            effect.each_source(|source| open.push(source.clone()));
+        }
+        while let Some(node) = open.pop() {
+            if node.role() == NodeKind::Signal || !seen.insert(node.as_ptr()) {
+                continue;
+            }
+            if evaluate::usable(&node, revision).is_some() {
+                continue;
+            }
+            // Somebody else's claim: they bring it up to date.
+            let Some(claim) = Claim::try_take(&node, &view) else { continue };
+            open.extend(claim.sources().iter().map(|source| source.node.clone()));
+            drop(claim);
+            // Relaxed: a hint.
+            levels.entry(node.level.load(Relaxed)).or_default().push(node);
+        }
+        levels.values().any(|level| level.len() > 1).then_some(Self(levels))
+    }
+
+    /// Brings level after level up to date; true if any of them used the pool.
+    fn refresh(self, world: &Arc<World>, revision: u64) -> bool {
+        // Relaxed: a hint.
+        let mean = world.mean_cost.load(Relaxed).max(1);
+        let cost = |node: &NodeRef| match node.cost.load(Relaxed) {
+            0 => mean,
+            cost => u64::from(cost),
+        };
+        let works: Vec<u64> = self.0.values().map(|level| level.iter().map(cost).sum()).collect();
+        let worth = |work: u64, level: &Vec<NodeRef>| {
+            level.len() > 1 && (work > GRAIN || cfg!(loom))
+        };
+        if !self.0.values().zip(&works).any(|(level, work)| worth(*work, level)) {
+            return false;
+        }
+        pool::enter(|| {
+            for (level, work) in self.0.values().zip(&works) {
+                let chunk = if worth(*work, level) {
+                    (level.len() as u64 * (GRAIN / 4) / work).clamp(1, level.len() as u64 / 2)
+                } else {
+                    level.len() as u64
+                };
+                pool::each_chunk(level, chunk as usize, |nodes| refresh(world, revision, nodes));
+            }
+        });
+        true
+    }
+}
+
+fn refresh(world: &Arc<World>, revision: u64, nodes: &[NodeRef]) {
+    let view = View::new(world, revision);
+    // A pool's job has no surroundings, also when it was stolen in the middle of somebody's.
+    Frame::detached().enter(|| {
+        for node in nodes {
+            evaluate::refresh(&view, node);
+        }
+    });
+}

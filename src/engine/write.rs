@@ -1,0 +1,459 @@
+//! Writes, from wherever the code stands: commits of their own at top level, collected in the
+//! overlay of a batch, an effect or a draft. Protocol: docs/protocols/overlay.md.
+//!
+//! All conditional writes are one mechanism: compute outside, commit only if what it was computed
+//! from is still there, else compute again.
+
+use super::commit::commit;
+use super::frame::{BatchViews, Frame, Reads, View, Writes};
+use super::overlay::{Act, Overlay, Pending, Replay, Savepoint, Taken};
+use super::read::{newest_version, version_at};
+use super::{private, wave};
+use crate::block::{Header, Shared};
+use crate::error::WriteError;
+use crate::revision::Revision;
+use crate::structure::holds::Kept;
+use crate::structure::node::{Node, NodeRef};
+use crate::structure::request::{Answer, Condition, Write};
+use crate::structure::world::{LogEntry, World};
+use crate::sync::{Relaxed, Spin};
+use std::panic::Location;
+use std::ptr::{NonNull, null_mut};
+use std::sync::Arc;
+
+/// A committed write of one signal.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// The value before; in a batch, before this write.
+    pub(crate) old: Shared,
+}
+
+type Place = &'static Location<'static>;
+
+/// What to write.
+pub(crate) enum What<'f> {
+    Set(Shared),
+    /// The same, only if the signal has not changed after a revision.
+    CompareSet(u64, Shared),
+    Update(&'f mut (dyn FnMut(&Header) -> Shared + Send)),
+    Touch,
+}
+
+/// Writes one signal at top level. Updates are recorded by `record_update` where they must be.
+pub(crate) fn write(signal: &NodeRef, what: What<'_>, place: Place) -> Result<Done, WriteError> {
+    let frame = Frame::current();
+    if let Some(refusal) = frame.writes.refusal() {
+        return Err(refusal);
+    }
+    match collecting(&frame, signal) {
+        Some(view) => collect(view, signal, what),
+        None => commit_one(signal, what, place),
+    }
+}
+
+/// The view whose overlay takes writes to `signal` here.
+fn collecting<'f>(frame: &'f Frame, signal: &Node) -> Option<&'f View> {
+    if frame.writes != Writes::Collect {
+        return None;
+    }
+    // An effect's writes to another graph are commits of their own there.
+    frame.view(signal.world()).ok().flatten()
+}
+
+/// Would a write to `signal` be collected here? Then an update must be given away.
+pub(crate) fn is_collecting(signal: &Node) -> Result<bool, WriteError> {
+    let frame = Frame::current();
+    match frame.writes.refusal() {
+        Some(refusal) => Err(refusal),
+        None => Ok(collecting(&frame, signal).is_some()),
+    }
+}
+
+/// Records a read-modify-write in the overlay here, to be replayed until the commit lands.
+pub(crate) fn record_update(signal: &NodeRef, mut replay: Replay) {
+    let frame = Frame::current();
+    let view = collecting(&frame, signal).expect("asked with is_collecting");
+    record_in(view, signal, &mut replay, |replay| Act::Replay(replay));
+
+    fn record_in(
+        view: &View,
+        signal: &NodeRef,
+        replay: &mut Replay,
+        act: impl FnOnce(Replay) -> Act,
+    ) {
+        let old = private_value(view, signal);
+        let new = in_closure(|| replay(resolved(old.header())));
+        let taken = std::mem::replace(replay, Box::new(|_| unreachable!("given away")));
+        push(view, signal, act(taken), old.share(), new);
+    }
+}
+
+fn private_value(view: &View, signal: &Node) -> Kept {
+    let (found, _) = private::over(view, signal).expect("a signal always has a value");
+    found.kept
+}
+
+fn resolved(header: &Header) -> &Header {
+    let block = header.resolve();
+    // SAFETY: the resolved block lives as long as the one that stands for it.
+    unsafe { &*block.as_ptr() }
+}
+
+/// Runs a user's update or equality closure: no writes, nothing tracked.
+fn in_closure<R>(f: impl FnOnce() -> R) -> R {
+    let writes = Writes::RefusedInUpdate;
+    Frame { writes, tracker: std::ptr::null(), ..Frame::current() }.enter(f)
+}
+
+/// A panic of the user's equality function goes to the caller.
+fn equal(signal: &Node, old: &Header, new: &Header) -> bool {
+    in_closure(|| signal.equal(old, new))
+}
+
+fn push(view: &View, signal: &NodeRef, act: Act, old: Shared, new: Shared) {
+    let changed = !equal(signal, old.header(), new.header());
+    let made_on = version_at(signal, view.revision).changed_at;
+    view.overlay().push(signal, act, if changed { new } else { old }, changed, made_on);
+}
+
+fn collect(view: &View, signal: &NodeRef, what: What<'_>) -> Result<Done, WriteError> {
+    let old = private_value(view, signal).share();
+    match what {
+        What::Set(new) => push(view, signal, Act::Set, old.clone(), new),
+        What::CompareSet(at, new) => {
+            let changed_at = version_at(signal, view.revision).changed_at;
+            if changed_at > at {
+                return Err(conflict(signal, changed_at));
+            }
+            view.overlay().push_condition(signal, Condition::NotAfter(at));
+            push(view, signal, Act::Set, old.clone(), new);
+        }
+        What::Update(_) => unreachable!("updates are recorded by record_update"),
+        What::Touch => {
+            let made_on = version_at(signal, view.revision).changed_at;
+            view.overlay().push(signal, Act::Touch, old.clone(), true, made_on);
+        }
+    }
+    Ok(Done { old })
+}
+
+fn conflict(signal: &Node, changed_at: u64) -> WriteError {
+    WriteError::Conflict { node: signal.name(), changed_at: Revision(changed_at) }
+}
+
+fn version_of(kept: &Kept) -> u64 {
+    kept.header().stamp.load(Relaxed) >> 1
+}
+
+fn commit_one(signal: &NodeRef, mut what: What<'_>, place: Place) -> Result<Done, WriteError> {
+    let spin = Spin::default();
+    loop {
+        let head = newest_version(signal);
+        let version = version_of(&head);
+        let (block, condition) = match &mut what {
+            What::Set(new) => (new.clone(), Condition::Always),
+            What::CompareSet(at, new) => {
+                if version > *at {
+                    return Err(conflict(signal, version));
+                }
+                (new.clone(), Condition::NotAfter(*at))
+            }
+            What::Update(f) => {
+                let new = in_closure(|| f(resolved(head.header())));
+                (new, Condition::HeadIs(version))
+            }
+            What::Touch => (Shared::alias(resolved_share(&head)), Condition::HeadIs(version)),
+        };
+        let touch = matches!(what, What::Touch);
+        if !touch && equal(signal, head.header(), block.header()) {
+            return Ok(Done { old: head.share() });
+        }
+        let old = head.share();
+        drop(head);
+        let mut writes = [write_of(signal.clone(), Some(block), condition)];
+        match commit(signal.world(), &mut writes, 0) {
+            Answer::Committed { revision, .. } => {
+                log(signal.world(), revision, place);
+                let [write] = writes;
+                drop(write);
+                after(signal.world());
+                return Ok(Done { old });
+            }
+            Answer::Refused { .. } => spin.turn(),
+        }
+    }
+}
+
+fn resolved_share(kept: &Kept) -> Shared {
+    // SAFETY: the resolved block lives as long as the one that stands for it.
+    unsafe { Shared::retain(kept.header().resolve()) }
+}
+
+fn write_of(node: NodeRef, block: Option<Shared>, condition: Condition) -> Write {
+    Write { node, block, condition, installed: null_mut(), equal_to: None }
+}
+
+/// What follows a commit on the thread that made it.
+pub(crate) fn after(world: &Arc<World>) {
+    wave::after_commit(world);
+}
+
+fn log(world: &World, revision: u64, place: Place) {
+    if world.config.history == 0 {
+        return;
+    }
+    let thread = std::thread::current();
+    let thread = thread.name().map_or_else(|| format!("{:?}", thread.id()), str::to_owned);
+    let mut log = world.log.lock();
+    log.push_back(LogEntry { revision, thread: thread.into(), place });
+    let oldest = revision.saturating_sub(world.config.history);
+    while log.front().is_some_and(|entry| entry.revision < oldest) {
+        log.pop_front();
+    }
+}
+
+/// A commit of an overlay that was refused: a condition of the user's does not hold.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) taken: Taken,
+    pub(crate) signal: NodeRef,
+}
+
+/// Which changes of others make a commit fail.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Strictness {
+    /// Only explicit conditions; the later commit wins.
+    Batch,
+    /// Any change, after the base, of a signal that is written.
+    Draft,
+}
+
+/// Commits what the overlay collected, as one revision. `None`: there was nothing to commit.
+pub(crate) fn commit_overlay(
+    overlay: &Overlay,
+    strictness: Strictness,
+    rounds: u32,
+    place: Place,
+) -> Result<Option<u64>, Box<Refused>> {
+    let mut taken = overlay.take();
+    if taken.pending.is_empty() {
+        // What was only read is the state of one revision already.
+        return Ok(None);
+    }
+    let world = &overlay.world;
+    let spin = Spin::default();
+    loop {
+        let mut writes: Vec<Write> = Vec::with_capacity(taken.pending.len());
+        for pending in &mut taken.pending {
+            writes.push(final_write(pending, taken.base, strictness));
+        }
+        let conditions = taken.conditions.iter();
+        writes.extend(conditions.map(|(node, c)| write_of(node.clone(), None, *c)));
+        match commit(world, &mut writes, rounds) {
+            Answer::Committed { revision, changed } => {
+                if changed {
+                    log(world, revision, place);
+                }
+                return Ok(Some(revision));
+            }
+            Answer::Refused { index } if matches!(writes[index].condition, Condition::HeadIs(_)) => {
+                spin.turn();
+            }
+            Answer::Refused { index } => {
+                let signal = writes[index].node.clone();
+                return Err(Box::new(Refused { taken, signal }));
+            }
+        }
+    }
+}
+
+/// The write that a signal's collected ops come down to.
+fn final_write(pending: &mut Pending, base: u64, strictness: Strictness) -> Write {
+    let signal = pending.node.clone();
+    let head = newest_version(&signal);
+    let version = version_of(&head);
+    let first = pending.ops.iter().find(|op| !matches!(op.act, Act::Touch));
+    let overwrites = first.is_some_and(|op| matches!(op.act, Act::Set));
+    let touched = pending.ops.iter().any(|op| matches!(op.act, Act::Touch));
+    if !overwrites && version != pending.made_on {
+        replay(pending, &head);
+        pending.made_on = version;
+    }
+    let value = pending.ops.last().expect("pending signals have ops").value.clone();
+    let condition = match strictness {
+        Strictness::Draft => Condition::NotAfter(base),
+        Strictness::Batch if overwrites => Condition::Always,
+        Strictness::Batch => Condition::HeadIs(version),
+    };
+    let same = !touched && equal(&signal, head.header(), value.header());
+    // A block that is a version already cannot become another one.
+    let installed = value.header().stamp.load(Relaxed) != 0;
+    let block = if installed { Shared::alias(resolve_shared(&value)) } else { value };
+    let mut write = write_of(signal, Some(block), condition);
+    write.equal_to = same.then_some(version);
+    write
+}
+
+fn resolve_shared(shared: &Shared) -> Shared {
+    // SAFETY: the resolved block lives as long as the one that stands for it.
+    unsafe { Shared::retain(shared.header().resolve()) }
+}
+
+/// Runs the recorded updates again, on a newer value.
+pub(crate) fn replay(pending: &mut Pending, head: &Kept) {
+    let signal = pending.node.clone();
+    let mut value = head.share();
+    for op in &mut pending.ops {
+        match &mut op.act {
+            Act::Set => {}
+            Act::Touch => op.value = value.clone(),
+            Act::Replay(replay) => {
+                let new = in_closure(|| replay(resolved(value.header())));
+                let changed = !equal(&signal, value.header(), new.header());
+                op.value = if changed { new } else { value.clone() };
+            }
+        }
+        value = op.value.clone();
+    }
+}
+
+/// Commits what an effect's run wrote.
+pub(crate) fn commit_effect(view: &View, rounds: u32) -> Result<(), WriteError> {
+    let Some(overlay) = view.overlay_if_any().filter(|overlay| overlay.has_writes()) else {
+        return Ok(());
+    };
+    let place = Location::caller();
+    match commit_overlay(overlay, Strictness::Batch, rounds, place) {
+        Ok(Some(revision)) => {
+            // Relaxed: read by `settle` after it saw the effect's revision.
+            view.world.caused.fetch_max(revision, Relaxed);
+            Ok(())
+        }
+        Ok(None) => Ok(()),
+        Err(refused) => Err(conflict(&refused.signal, version_of(&newest_version(&refused.signal)))),
+    }
+}
+
+/// Runs `f` with all its writes in one commit.
+#[track_caller]
+pub(crate) fn batch<R>(f: impl FnOnce() -> R) -> R {
+    let place = Location::caller();
+    let frame = Frame::current();
+    match frame.writes {
+        Writes::RefusedInComputed | Writes::RefusedInUpdate => f(),
+        Writes::Collect => nested(&frame, || (f(), Keep::Yes)),
+        Writes::Commit => {
+            let views = BatchViews::default();
+            let result = in_batch(&frame, &views, f);
+            if let Err(refused) = commit_views(views, place) {
+                let changed_at = version_of(&newest_version(&refused.signal));
+                let error = conflict(&refused.signal, changed_at);
+                panic!("a batch was not committed: {error}; use transaction to try again");
+            }
+            result
+        }
+    }
+}
+
+fn in_batch<R>(frame: &Frame, views: &BatchViews, f: impl FnOnce() -> R) -> R {
+    let reads = Reads::Each(NonNull::from(views));
+    views.of(&frame.world());
+    Frame { reads, tracker: std::ptr::null(), writes: Writes::Collect, ..*frame }.enter(f)
+}
+
+/// Commits the overlays of a batch, a revision per graph, then runs what they woke.
+fn commit_views(views: BatchViews, place: Place) -> Result<(), Box<Refused>> {
+    let mut result = Ok(());
+    let mut worlds: Vec<Arc<World>> = Vec::new();
+    views.each(|view| {
+        worlds.push(view.world.clone());
+        if result.is_ok()
+            && let Some(overlay) = view.overlay_if_any()
+        {
+            result = commit_overlay(overlay, Strictness::Batch, 0, place).map(drop);
+        }
+    });
+    // The holds end before effects run.
+    drop(views);
+    for world in &worlds {
+        after(world);
+    }
+    result
+}
+
+/// Does a nested batch's work stay?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Keep {
+    Yes,
+    No,
+}
+
+/// A batch in a batch: joins it; what fails undoes its own writes only.
+fn nested<R>(frame: &Frame, f: impl FnOnce() -> (R, Keep)) -> R {
+    struct Undo(Vec<(Arc<Overlay>, Savepoint)>, Reads, Keep);
+    impl Drop for Undo {
+        fn drop(&mut self) {
+            let keep = self.2;
+            each_overlay(self.1, |overlay| {
+                let known = self.0.iter().find(|(known, _)| Arc::ptr_eq(known, overlay));
+                match (known, keep) {
+                    (Some((_, savepoint)), Keep::Yes) => overlay.merge(*savepoint),
+                    (Some((_, savepoint)), Keep::No) => overlay.roll_back(*savepoint),
+                    (None, Keep::Yes) => {}
+                    (None, Keep::No) => overlay.roll_back(Savepoint::START),
+                }
+            });
+        }
+    }
+    let mut savepoints = Vec::new();
+    each_overlay(frame.reads, |overlay| savepoints.push((overlay.clone(), overlay.savepoint())));
+    let mut undo = Undo(savepoints, frame.reads, Keep::No);
+    let (result, keep) = f();
+    undo.2 = keep;
+    drop(undo);
+    result
+}
+
+fn each_overlay(reads: Reads, mut f: impl FnMut(&Arc<Overlay>)) {
+    let mut of_view = |view: &View| view.overlay_if_any().into_iter().for_each(&mut f);
+    match reads {
+        Reads::Newest => {}
+        // SAFETY: views outlive the frames that name them, and so the batch that asks.
+        Reads::One(view) => of_view(unsafe { view.as_ref() }),
+        // SAFETY: as above.
+        Reads::Each(views) => unsafe { views.as_ref() }.each(of_view),
+    }
+}
+
+/// Runs `f` until what it read is unchanged at its commit.
+#[track_caller]
+pub(crate) fn transaction<R, E>(mut f: impl FnMut() -> Result<R, E>) -> Result<R, E> {
+    let place = Location::caller();
+    let frame = Frame::current();
+    match frame.writes {
+        Writes::RefusedInComputed | Writes::RefusedInUpdate => return f(),
+        Writes::Collect => {
+            return nested(&frame, || {
+                let result = f();
+                let keep = if result.is_ok() { Keep::Yes } else { Keep::No };
+                (result, keep)
+            });
+        }
+        Writes::Commit => {}
+    }
+    let spin = Spin::default();
+    loop {
+        let views = BatchViews::remembering();
+        let result = in_batch(&frame, &views, &mut f)?;
+        match commit_views(views, place) {
+            Ok(()) => return Ok(result),
+            Err(_) => spin.turn(),
+        }
+    }
+}
+
+/// Runs a read and the write that depends on it as a transaction of its own, or as part of the
+/// batch around it.
+pub(crate) fn retry(mut f: impl FnMut() -> Result<(), WriteError>) -> Result<(), WriteError> {
+    transaction(&mut f)
+}

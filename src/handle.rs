@@ -1,0 +1,71 @@
+//! Layer 4, what users hold: typed, counted handles over the erased engine.
+
+mod computed;
+mod context;
+mod draft;
+mod effect;
+mod graph;
+mod inspect;
+mod join;
+mod linked;
+mod loaded;
+mod macros;
+mod readable;
+mod scope;
+mod signal;
+mod snapshot;
+mod together;
+
+pub use computed::{Computed, ComputedBuilder, computed};
+pub use context::Context;
+pub use draft::{Difference, Draft, DraftConflict};
+pub use effect::{Effect, EffectBuilder, effect};
+pub use graph::{Graph, GraphBuilder, Stats, default_graph, snapshot};
+pub use inspect::{GraphDump, Node, NodeDump, Origin, Why};
+pub use join::{All, Join, all};
+pub use linked::{Linked, Previous, linked};
+pub use loaded::Loaded;
+pub use readable::{Readable, ReadableExt};
+pub use scope::{Scope, on_cleanup, scope};
+pub use signal::{ReadSignal, Signal, SignalBuilder, signal};
+pub use snapshot::Snapshot;
+pub use together::{batch, transaction, untracked};
+
+/// How a builder decides whether a new value is a change.
+pub mod equality {
+    /// Decides whether two values of a node are equal.
+    pub trait Equality<T>: Send + Sync + 'static {
+        /// Arguments: the old value, the new one.
+        fn equal(&self, old: &T, new: &T) -> bool;
+    }
+
+    /// `PartialEq`, the default.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct ByValue;
+
+    impl<T: PartialEq> Equality<T> for ByValue {
+        fn equal(&self, old: &T, new: &T) -> bool {
+            old == new
+        }
+    }
+
+    /// Every new value is a change.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct Never;
+
+    impl<T> Equality<T> for Never {
+        fn equal(&self, _old: &T, _new: &T) -> bool {
+            false
+        }
+    }
+
+    /// A function of the user's.
+    #[derive(Clone, Copy, Debug)]
+    pub struct By<F>(pub(crate) F);
+
+    impl<T, F: Fn(&T, &T) -> bool + Send + Sync + 'static> Equality<T> for By<F> {
+        fn equal(&self, old: &T, new: &T) -> bool {
+            (self.0)(old, new)
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Carrying what surrounds the code to other threads of one's own.
+
+use crate::engine::frame::{Carried, Frame, Reads, Tracker, View, Writes};
+use crate::engine::overlay::Overlay;
+use crate::engine::owner::Owner;
+use crate::structure::world::World;
+use std::ptr::{NonNull, null};
+use std::sync::Arc;
+
+/// The graph, tracking and batch of the code that asked, for use on other threads.
+///
+/// Reads on a thread of your own are outside the computed or effect that started it unless
+/// carried: they see the newest revision and are not tracked. Inside [`enter`](Self::enter) they
+/// see the evaluation's revision and count as its sources, if made before it ends.
+///
+/// ```
+/// use isobar::Context;
+/// let g = isobar::Graph::new();
+/// let parts: Vec<_> = (0..4).map(|n| g.signal(n)).collect();
+/// let sum = g.computed({
+///     let parts = parts.clone();
+///     move || {
+///         let context = Context::current();
+///         std::thread::scope(|scope| {
+///             let jobs: Vec<_> = parts
+///                 .iter()
+///                 .map(|part| scope.spawn({
+///                     let context = &context;
+///                     move || context.enter(|| part.get())
+///                 }))
+///                 .collect();
+///             jobs.into_iter().map(|job| job.join().unwrap()).sum::<i32>()
+///         })
+///     }
+/// });
+/// assert_eq!(sum.get(), 6);
+/// parts[0].set(10);
+/// assert_eq!(sum.get(), 16);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Context {
+    carried: Arc<CarriedFrame>,
+}
+
+#[derive(Debug)]
+struct CarriedFrame {
+    world: Arc<World>,
+    owner: Option<Arc<Owner>>,
+    writes: Writes,
+    /// Of an evaluation, batch or draft: what it reads. Of a batch: the current graph's part.
+    fixed: Option<Fixed>,
+}
+
+#[derive(Debug)]
+struct Fixed {
+    overlay: Arc<Overlay>,
+    revision: u64,
+    chain: u64,
+    reads: Option<Arc<Carried>>,
+}
+
+impl Drop for Fixed {
+    fn drop(&mut self) {
+        self.overlay.world.holds.unshare(self.revision);
+    }
+}
+
+impl Context {
+    /// What surrounds the calling code.
+    pub fn current() -> Self {
+        let frame = Frame::current();
+        let world = frame.world();
+        let fixed = match frame.reads {
+            Reads::Newest => None,
+            // SAFETY: views outlive the frames that name them.
+            Reads::One(view) => Some(Fixed::of(unsafe { view.as_ref() }, &frame)),
+            // SAFETY: as above.
+            Reads::Each(views) => Some(Fixed::of(unsafe { views.as_ref() }.of(&world), &frame)),
+        };
+        let owner = frame.owner().cloned();
+        Self { carried: Arc::new(CarriedFrame { world, owner, writes: frame.writes, fixed }) }
+    }
+
+    /// Runs `f` on this thread as if it stood where the context was taken.
+    pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        let carried = &*self.carried;
+        let owner = carried.owner.as_ref().map_or(null(), std::ptr::from_ref);
+        let outside = Frame { graph: &carried.world, owner, ..Frame::detached() };
+        let Some(fixed) = &carried.fixed else { return outside.enter(f) };
+        let view = View::carried(&fixed.overlay, fixed.revision, fixed.chain);
+        let tracker = fixed.reads.as_ref().map(|_| Tracker::new(null()));
+        let frame = Frame {
+            reads: Reads::One(NonNull::from(&view)),
+            tracker: tracker.as_ref().map_or(null(), std::ptr::from_ref),
+            writes: carried.writes,
+            ..outside
+        };
+        let result = frame.enter(f);
+        if let (Some(tracker), Some(reads)) = (tracker, &fixed.reads) {
+            reads.add(tracker.finish());
+        }
+        result
+    }
+}
+
+impl Fixed {
+    fn of(view: &View, frame: &Frame) -> Self {
+        view.world.holds.share_held(view.revision);
+        Self {
+            overlay: view.overlay().clone(),
+            revision: view.revision,
+            chain: view.chain,
+            reads: frame.tracker().map(|tracker| tracker.carried().clone()),
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Drafts: writes not committed yet, with everything derived from them.
+
+use super::inspect::Node;
+use super::loaded::Loaded;
+use super::readable::{Readable, raise};
+use super::signal::Signal;
+use super::snapshot::try_load;
+use crate::block::Shared;
+use crate::engine::evaluate;
+use crate::engine::frame::{Frame, Reads, View, Writes};
+use crate::engine::overlay::Overlay;
+use crate::engine::write::{self, Strictness, What};
+use crate::engine::{private, read};
+use crate::revision::Revision;
+use crate::structure::node::{NodeKind, NodeRef};
+use crate::structure::world::World;
+use std::collections::HashSet;
+use std::panic::Location;
+use std::ptr::{NonNull, null};
+use std::sync::Arc;
+
+/// What-if: writes that nobody else sees, readable with all derived values, to be committed or
+/// dropped.
+///
+/// ```
+/// let g = isobar::Graph::new();
+/// let price = g.signal(100);
+/// let with_tax = price.map(|p| p * 119 / 100);
+/// let draft = g.draft();
+/// draft.set(&price, 200);
+/// assert_eq!((draft.get(&with_tax), with_tax.get()), (238, 119));
+/// draft.commit().unwrap();
+/// assert_eq!(with_tax.get(), 238);
+/// ```
+#[derive(Debug)]
+pub struct Draft {
+    overlay: Arc<Overlay>,
+}
+
+/// A draft was not committed: signals it wrote have changed since its base.
+#[derive(Debug)]
+pub struct DraftConflict {
+    draft: Draft,
+    /// The names of the signals that changed.
+    pub signals: Vec<String>,
+}
+
+impl DraftConflict {
+    /// The draft, as it was: `rebase` it, `commit_over`, or drop it.
+    pub fn into_draft(self) -> Draft {
+        self.draft
+    }
+}
+
+impl std::fmt::Display for DraftConflict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let signals = self.signals.join(", ");
+        write!(f, "changed since the draft's base: {signals}; rebase the draft or commit it over")
+    }
+}
+
+impl std::error::Error for DraftConflict {}
+
+/// A node whose value in a draft differs from the draft's base.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    node: Node,
+}
+
+impl Difference {
+    /// The node; read it in the draft and in a snapshot to see the values.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+}
+
+impl Draft {
+    pub(crate) fn new(world: &Arc<World>) -> Self {
+        let base = world.holds.share(&world.clock);
+        Self { overlay: Overlay::within(world, base) }
+    }
+
+    /// Sets a signal in the draft.
+    ///
+    /// # Panics
+    /// If the signal is of another graph.
+    #[track_caller]
+    pub fn set<T: Send + Sync + 'static>(&self, signal: &Signal<T>, value: T) {
+        self.check(signal.node().inner());
+        self.enter(|| signal.write(What::Set(Shared::value(value))).map(drop))
+            .unwrap_or_else(|error| panic!("{}: {error}", signal.name()));
+    }
+
+    /// Updates a signal in the draft; replayed on the newest value after a `rebase`.
+    ///
+    /// # Panics
+    /// If the signal is of another graph.
+    #[track_caller]
+    pub fn update<T: Send + Sync + 'static>(
+        &self,
+        signal: &Signal<T>,
+        f: impl FnMut(&T) -> T + Send + 'static,
+    ) {
+        self.check(signal.node().inner());
+        self.enter(|| signal.update(f));
+    }
+
+    /// [`update`](Self::update) on a clone of the value.
+    ///
+    /// # Panics
+    /// If the signal is of another graph.
+    #[track_caller]
+    pub fn mutate<T: Clone + Send + Sync + 'static>(
+        &self,
+        signal: &Signal<T>,
+        f: impl FnMut(&mut T) + Send + 'static,
+    ) {
+        self.check(signal.node().inner());
+        self.enter(|| signal.mutate(f));
+    }
+
+    #[track_caller]
+    fn check(&self, node: &NodeRef) {
+        if !Arc::ptr_eq(node.world(), &self.overlay.world) {
+            raise(read::other_graph(node, &self.overlay.world));
+        }
+    }
+
+    /// A clone of the node's value in the draft.
+    ///
+    /// # Panics
+    /// With a [`ReadError`](crate::ReadError) if the computed fails, or if the node is of
+    /// another graph.
+    pub fn get<R: Readable + ?Sized>(&self, node: &R) -> R::Value
+    where
+        R::Value: Clone,
+    {
+        self.with(node, Clone::clone)
+    }
+
+    /// Looks at the node's value in the draft.
+    ///
+    /// # Panics
+    /// Like [`get`](Self::get).
+    pub fn with<R: Readable + ?Sized, U>(&self, node: &R, f: impl FnOnce(&R::Value) -> U) -> U {
+        f(&self.load(node))
+    }
+
+    /// Keeps the node's value in the draft.
+    ///
+    /// # Panics
+    /// Like [`get`](Self::get).
+    pub fn load<R: Readable + ?Sized>(&self, node: &R) -> Loaded<R::Value> {
+        try_load(&self.overlay, node).unwrap_or_else(|error| raise(error))
+    }
+
+    /// Runs `f` inside the draft: reads see it, writes go to it.
+    pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        let view = View::over(self.overlay.clone());
+        let frame = Frame {
+            reads: Reads::One(NonNull::from(&view)),
+            tracker: null(),
+            writes: Writes::Collect,
+            owner: null(),
+            graph: &self.overlay.world,
+        };
+        frame.enter(f)
+    }
+
+    /// The revision the draft is based on.
+    pub fn base(&self) -> Revision {
+        Revision(self.overlay.base())
+    }
+
+    /// The nodes whose values in the draft differ from the base: the signals written, and of the
+    /// computeds downstream those that have been read before. Evaluates them in the draft.
+    pub fn diff(&self) -> Vec<Difference> {
+        let written = self.overlay.written();
+        let mut seen: HashSet<_> = written.iter().map(NodeRef::as_ptr).collect();
+        let mut open = written;
+        let mut differing = Vec::new();
+        while let Some(node) = open.pop() {
+            if node.role() == NodeKind::Effect {
+                continue;
+            }
+            let guard = crate::reclaim::pin();
+            node.observers.each(|observer| {
+                // SAFETY: found in a slot under the pin.
+                if let Some(observer) = unsafe { NodeRef::revive(observer) }
+                    && seen.insert(observer.as_ptr())
+                {
+                    open.push(observer);
+                }
+            });
+            drop(guard);
+            if self.differs(&node) {
+                differing.push(node);
+            }
+        }
+        differing.sort_unstable_by_key(|node| node.id);
+        differing.into_iter().map(|node| Difference { node: Node::new(node) }).collect()
+    }
+
+    fn differs(&self, node: &NodeRef) -> bool {
+        let over = View::over(self.overlay.clone());
+        let here = private::over(&over, node);
+        let base = View::new(&self.overlay.world, over.revision);
+        match (here, read::at(&base, node)) {
+            (Ok((here, _)), Ok(base)) => {
+                !evaluate::is_equal(node, base.kept.header(), here.kept.header())
+            }
+            (Err(_), Err(_)) => false,
+            _ => true,
+        }
+    }
+
+    /// Commits the draft, if none of the signals it wrote has changed since its base.
+    ///
+    /// # Errors
+    /// [`DraftConflict`], which gives the draft back.
+    #[track_caller]
+    pub fn commit(self) -> Result<Revision, DraftConflict> {
+        let world = self.overlay.world.clone();
+        match write::commit_overlay(&self.overlay, Strictness::Draft, 0, Location::caller()) {
+            Ok(revision) => {
+                let revision = revision.map_or_else(|| self.base(), Revision);
+                drop(self);
+                write::after(&world);
+                Ok(revision)
+            }
+            Err(refused) => {
+                let signals = vec![refused.signal.name().to_string()];
+                self.overlay.restore(refused.taken);
+                Err(DraftConflict { draft: self, signals })
+            }
+        }
+    }
+
+    /// Moves the draft onto the newest revision: sets stay, updates run again.
+    pub fn rebase(&mut self) {
+        let mut taken = self.overlay.take();
+        let world = &self.overlay.world;
+        let base = world.holds.share(&world.clock);
+        world.holds.unshare(taken.base);
+        taken.base = base;
+        for pending in &mut taken.pending {
+            let head = read::version_at(&pending.node, base);
+            pending.made_on = head.changed_at;
+            write::replay(pending, &head.kept);
+        }
+        self.overlay.restore(taken);
+    }
+
+    /// Commits the draft over whatever has changed since: its sets win, its updates are replayed
+    /// on the newest values.
+    ///
+    /// # Panics
+    /// If a `compare_set` inside [`enter`](Self::enter) does not hold.
+    #[track_caller]
+    pub fn commit_over(self) -> Revision {
+        let world = self.overlay.world.clone();
+        let place = Location::caller();
+        match write::commit_overlay(&self.overlay, Strictness::Batch, 0, place) {
+            Ok(revision) => {
+                let revision = revision.map_or_else(|| self.base(), Revision);
+                drop(self);
+                write::after(&world);
+                revision
+            }
+            Err(refused) => panic!(
+                "a draft was not committed: {} changed after the revision given to compare_set",
+                refused.signal.name()
+            ),
+        }
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        self.overlay.world.holds.unshare(self.overlay.base());
+    }
+}
+

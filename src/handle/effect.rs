@@ -1,0 +1,151 @@
+//! Effects: actions that run again when what they read has changed.
+
+use super::graph::Graph;
+use crate::engine::frame::Frame;
+use crate::engine::react::{self, EffectRef, RunOn, Waits};
+use crate::structure::world::World;
+use std::panic::Location;
+use std::sync::Arc;
+
+/// An action kept in step with what it reads; dropping the handle disposes it.
+///
+/// It runs once when made, and again after each commit that changed what it read, on the thread
+/// that committed unless built otherwise. Never two runs at once; each run sees one revision, and
+/// later runs later revisions. What it writes is one commit at the end of the run.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// let g = isobar::Graph::new();
+/// let a = g.signal(1);
+/// let seen = Arc::new(Mutex::new(Vec::new()));
+/// let log = g.effect({
+///     let (a, seen) = (a.clone(), seen.clone());
+///     move || seen.lock().unwrap().push(a.get())
+/// });
+/// a.set(2);
+/// drop(log);
+/// a.set(3);
+/// assert_eq!(*seen.lock().unwrap(), [1, 2]);
+/// ```
+///
+/// Effects run inside `set`: do not set a signal while holding a lock that an effect takes.
+#[must_use = "an effect lives as long as its handle; keep it, or `detach` it"]
+#[derive(Debug)]
+pub struct Effect {
+    effect: EffectRef,
+}
+
+/// An effect of the current graph; see [`Effect`].
+///
+/// # Panics
+/// Inside a computed or an `update` or equality closure.
+#[track_caller]
+pub fn effect(f: impl FnMut() + Send + 'static) -> Effect {
+    Effect::new(f)
+}
+
+impl Effect {
+    /// See [`effect`].
+    ///
+    /// # Panics
+    /// As [`effect`].
+    #[track_caller]
+    pub fn new(f: impl FnMut() + Send + 'static) -> Self {
+        Self::builder(f).build()
+    }
+
+    /// An effect with a name, another graph, or another thread to run on.
+    ///
+    /// ```
+    /// use isobar::{Effect, RunOn};
+    /// let g = isobar::Graph::new();
+    /// let a = g.signal(1);
+    /// let e = Effect::builder(move || drop(a.get())).name("log").graph(&g).run_on(RunOn::Pool).build();
+    /// g.settle().unwrap();
+    /// e.dispose();
+    /// ```
+    pub fn builder<F: FnMut() + Send + 'static>(f: F) -> EffectBuilder<F> {
+        EffectBuilder { body: f, name: None, world: None, run_on: RunOn::Writer }
+    }
+
+    #[track_caller]
+    pub(crate) fn on(
+        world: &Arc<World>,
+        name: Option<Arc<str>>,
+        f: impl FnMut() + Send + 'static,
+    ) -> Self {
+        let place = Location::caller();
+        Self { effect: react::create(world, Box::new(f), name, RunOn::Writer, place) }
+    }
+
+    /// Ends the effect: its cleanups run and no run starts any more. Waits for a run in progress
+    /// on another thread, unless called from inside an effect or computed.
+    pub fn dispose(&self) {
+        self.effect.dispose(Waits::IfOutside);
+    }
+
+    /// Has it been disposed?
+    pub fn is_disposed(&self) -> bool {
+        self.effect.is_disposed()
+    }
+
+    /// Leaves the effect to its owner: the enclosing effect or scope, else the graph.
+    pub fn detach(self) {
+        self.effect.detach();
+        std::mem::forget(self);
+    }
+
+    /// The name given at creation, or kind, number and place of creation.
+    pub fn name(&self) -> String {
+        self.effect.node().name().to_string()
+    }
+}
+
+impl Drop for Effect {
+    fn drop(&mut self) {
+        self.effect.dispose(Waits::No);
+    }
+}
+
+/// Builds an [`Effect`]; see [`Effect::builder`].
+#[must_use = "a builder does nothing until `build`"]
+#[derive(Debug)]
+pub struct EffectBuilder<F> {
+    body: F,
+    name: Option<Arc<str>>,
+    world: Option<Arc<World>>,
+    run_on: RunOn,
+}
+
+impl<F: FnMut() + Send + 'static> EffectBuilder<F> {
+    /// A name for errors, dumps and reports.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into().into());
+        self
+    }
+
+    /// The graph, instead of the current one.
+    pub fn graph(mut self, graph: &Graph) -> Self {
+        self.world = Some(graph.world().clone());
+        self
+    }
+
+    /// The thread it runs on.
+    pub fn run_on(mut self, run_on: RunOn) -> Self {
+        self.run_on = run_on;
+        self
+    }
+
+    /// The effect; it runs at once, or is queued if it runs on another thread or if this is
+    /// inside a batch.
+    ///
+    /// # Panics
+    /// As [`effect`].
+    #[track_caller]
+    pub fn build(self) -> Effect {
+        let world = self.world.unwrap_or_else(|| Frame::current().world());
+        let place = Location::caller();
+        let effect = react::create(&world, Box::new(self.body), self.name, self.run_on, place);
+        Effect { effect }
+    }
+}

@@ -1,0 +1,298 @@
+//! Linked signals: derived from a source, and writable until the source changes.
+
+use super::computed::Computed;
+use super::effect::Effect;
+use super::equality::ByValue;
+use super::inspect::{Node, Why};
+use super::loaded::Loaded;
+use super::readable::{self, Look, Readable, raise, reading};
+use super::signal::Signal;
+use crate::block::Shared;
+use crate::engine::frame::Frame;
+use crate::engine::private;
+use crate::engine::read::{self, Track};
+use crate::engine::write;
+use crate::error::{ReadError, Timeout, WriteError};
+use crate::revision::Revision;
+use crate::structure::node::NodeRef;
+use crate::sync::Mutex;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A computed one may also set: what was set holds until the source changes.
+///
+/// In one batch program order decides between a set and a change of the source; across commits
+/// the later one wins. "Changes" means the source's value, by the source's equality: a computed
+/// source that is different and the same again before anybody looks has not changed.
+///
+/// ```
+/// use isobar::{linked, signal};
+/// let shipping = signal(vec!["ground", "air", "sea"]);
+/// let choice = linked(&shipping, |options: &Vec<&str>, previous| match previous {
+///     Some(previous) if options.contains(previous.value) => *previous.value,
+///     _ => options[0],
+/// });
+/// assert_eq!(choice.get(), "ground");
+/// choice.set("sea");
+/// assert_eq!(choice.get(), "sea");
+/// shipping.set(vec!["email", "sea"]);
+/// assert_eq!(choice.get(), "sea");
+/// shipping.set(vec!["email", "post"]);
+/// assert_eq!(choice.get(), "email");
+/// ```
+pub struct Linked<T> {
+    node: Node,
+    value: PhantomData<fn() -> T>,
+    setter: Arc<dyn Fn(Shared) -> Result<(), WriteError> + Send + Sync>,
+}
+
+/// What a linked signal's function is given: the value before, and the source's then.
+#[derive(Debug)]
+pub struct Previous<'a, S, T> {
+    /// The value before, set or computed.
+    pub value: &'a T,
+    /// The source's value at that time.
+    pub source: &'a S,
+}
+
+/// A value set by hand, and the source's value at that moment.
+#[derive(Clone)]
+struct Manual {
+    value: Shared,
+    source: Shared,
+}
+
+/// A value, what it was made from, and the revision it belongs to.
+#[derive(Clone)]
+struct Last {
+    value: Shared,
+    source: Shared,
+    revision: u64,
+}
+
+#[derive(Default)]
+struct Memory {
+    last: Option<Last>,
+    /// The manual set of revision `.0` was seen overridden at revision `.1`.
+    overridden: Option<(u64, u64)>,
+}
+
+/// A linked signal in the source's graph; equality is `PartialEq`. See [`Linked`].
+#[track_caller]
+pub fn linked<R, T>(
+    source: &R,
+    f: impl Fn(&R::Value, Option<Previous<'_, R::Value, T>>) -> T + Send + Sync + 'static,
+) -> Linked<T>
+where
+    R: Readable + Clone + 'static,
+    T: PartialEq + Send + Sync + 'static,
+{
+    let world = source.node().inner().world().clone();
+    let manual: Signal<Option<Manual>> =
+        Signal::make(world.clone(), None, super::equality::Never, Some("manual".into()));
+    let link = Link { source: source.clone(), manual: manual.clone(), memory: Mutex::default() };
+    let function = move || link.value(&f);
+    let computed = Computed::<T>::make(world, function, ByValue, None);
+    let setter = {
+        let source = source.clone();
+        move |value: Shared| {
+            let source = source_value(source.node().inner())?;
+            manual.try_set(Some(Manual { value, source }))
+        }
+    };
+    let node = Readable::node(&computed).clone();
+    Linked { node, value: PhantomData, setter: Arc::new(setter) }
+}
+
+fn source_value(source: &NodeRef) -> Result<Shared, WriteError> {
+    // A failing source has a block, too: its failure.
+    match read::read(source, Track::No) {
+        Ok(kept) => Ok(kept.share()),
+        Err(error) => raise(error),
+    }
+}
+
+struct Link<R> {
+    source: R,
+    manual: Signal<Option<Manual>>,
+    memory: Mutex<Memory>,
+}
+
+impl<R: Readable> Link<R> {
+    fn value<T: Send + Sync + 'static>(
+        &self,
+        f: impl Fn(&R::Value, Option<Previous<'_, R::Value, T>>) -> T,
+    ) -> Shared {
+        let source_node = self.source.node().inner();
+        let source = read::find(source_node, Track::Yes).unwrap_or_else(|error| raise(error));
+        let (changed_at, published) = (source.changed_at, source.published);
+        let source_block = source.kept.share();
+        drop(source);
+        let manual_node = self.manual.node().inner();
+        let manual = read::find(manual_node, Track::Yes).unwrap_or_else(|error| raise(error));
+        let set_at = manual.changed_at;
+        // SAFETY: the manual signal's blocks are `Option<Manual>`.
+        let manual = match unsafe { Look::<Option<Manual>>::of(manual.kept).load() } {
+            Ok(manual) => (*manual).clone(),
+            Err(error) => raise(error),
+        };
+        let revision = revision_here();
+        let exact = published && !has_pending(source_node) && !has_pending(manual_node);
+        let holds = |manual: &Manual| {
+            if exact && set_at != changed_at {
+                return set_at > changed_at;
+            }
+            source_node.equal(manual.source.header(), source_block.header())
+        };
+        if let Some(manual) = &manual
+            && !self.is_overridden(set_at, revision)
+            && holds(manual)
+        {
+            self.remember(&manual.value, &source_block, revision, None);
+            return Shared::alias(manual.value.clone());
+        }
+        let last = self.last(manual.as_ref(), set_at, revision);
+        let value = self.compute(&source_block, last.as_ref(), f);
+        self.remember(&value, &source_block, revision, manual.map(|_| set_at));
+        Shared::alias(value)
+    }
+
+    fn compute<T: Send + Sync + 'static>(
+        &self,
+        source: &Shared,
+        last: Option<&Last>,
+        f: impl Fn(&R::Value, Option<Previous<'_, R::Value, T>>) -> T,
+    ) -> Shared {
+        let look = resolved(source);
+        if let Some(error) = look.header().failure() {
+            raise(error.clone());
+        }
+        // SAFETY: the source's node holds this type, and it is no failure.
+        let source: &R::Value = unsafe { look.header().value_unchecked() };
+        let kept = last.map(|last| (resolved(&last.value), resolved(&last.source)));
+        let usable = kept.as_ref().filter(|(value, source)| {
+            value.header().failure().is_none() && source.header().failure().is_none()
+        });
+        let previous = usable.map(|(value, source)| Previous {
+            // SAFETY: made by this link, of the linked's type.
+            value: unsafe { value.header().value_unchecked::<T>() },
+            // SAFETY: the source's, as above.
+            source: unsafe { source.header().value_unchecked::<R::Value>() },
+        });
+        Shared::value(f(source, previous))
+    }
+
+    fn is_overridden(&self, set_at: u64, revision: u64) -> bool {
+        let memory = self.memory.lock();
+        memory.overridden.is_some_and(|(set, seen)| set == set_at && revision >= seen)
+    }
+
+    /// The value before: what was computed last, or what was set by hand since.
+    fn last(&self, manual: Option<&Manual>, set_at: u64, revision: u64) -> Option<Last> {
+        let last = self.memory.lock().last.clone().filter(|last| last.revision <= revision);
+        match manual {
+            Some(manual) if last.as_ref().is_none_or(|last| last.revision < set_at) => {
+                let Manual { value, source } = manual.clone();
+                Some(Last { value, source, revision: set_at })
+            }
+            _ => last,
+        }
+    }
+
+    /// What everybody will see is remembered; private results are not.
+    fn remember(&self, value: &Shared, source: &Shared, revision: u64, overridden: Option<u64>) {
+        if !Frame::current().tracker().is_some_and(|tracker| tracker.is_claimed()) {
+            return;
+        }
+        let last = Last { value: value.clone(), source: source.clone(), revision };
+        let mut memory = self.memory.lock();
+        let before = memory.last.replace(last);
+        if let Some(set_at) = overridden {
+            memory.overridden = Some((set_at, revision));
+        }
+        drop(memory);
+        // Values are user code, so they are dropped outside of the lock.
+        drop(before);
+    }
+}
+
+fn resolved(shared: &Shared) -> Shared {
+    // SAFETY: the resolved block lives as long as the one that stands for it.
+    unsafe { Shared::retain(shared.header().resolve()) }
+}
+
+fn revision_here() -> u64 {
+    let frame = Frame::current();
+    frame.fixed_view().map_or(0, |view| view.revision)
+}
+
+/// Does the layer around this evaluation change the node?
+fn has_pending(node: &NodeRef) -> bool {
+    let frame = Frame::current();
+    let Some(view) = frame.fixed_view() else { return false };
+    let over = view.overlay_if_any().is_some_and(|overlay| overlay.has_writes());
+    over && private::over(view, node).is_ok_and(|(_, changed)| changed > 0)
+}
+
+reading!(Linked, setter);
+
+impl<T: Send + Sync + 'static> Linked<T> {
+    /// The value, or why there is none; tracked.
+    ///
+    /// # Errors
+    /// As [`Computed::try_get`].
+    pub fn try_get(&self) -> Result<T, ReadError>
+    where
+        T: Clone,
+    {
+        readable::try_load(self, Track::Yes).map(|value| T::clone(&value))
+    }
+
+    /// Sets the value until the source changes; see [`Signal::set`].
+    ///
+    /// # Panics
+    /// As [`Signal::set`].
+    pub fn set(&self, value: T) {
+        self.try_set(value).unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+    }
+
+    /// [`set`](Self::set), with its misuse as a value.
+    ///
+    /// # Errors
+    /// As [`Signal::try_set`].
+    pub fn try_set(&self, value: T) -> Result<(), WriteError> {
+        if let Some(refusal) = Frame::current().writes.refusal() {
+            return Err(refusal);
+        }
+        (self.setter)(Shared::value(value))
+    }
+
+    /// Atomic read-modify-write against other sets of this linked signal.
+    ///
+    /// # Panics
+    /// As [`Signal::set`].
+    pub fn update(&self, mut f: impl FnMut(&T) -> T + Send + 'static) {
+        let this = self.clone();
+        let changed = write::retry(|| {
+            let value = this.peek_with(|value| f(value));
+            this.try_set(value)
+        });
+        changed.unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+    }
+
+    /// [`update`](Self::update) on a clone of the value.
+    ///
+    /// # Panics
+    /// As [`Signal::set`].
+    pub fn mutate(&self, mut f: impl FnMut(&mut T) + Send + 'static)
+    where
+        T: Clone,
+    {
+        self.update(move |old| {
+            let mut new = old.clone();
+            f(&mut new);
+            new
+        });
+    }
+}

@@ -1,0 +1,324 @@
+//! Signals: root values, set from outside, from any thread.
+
+use super::computed::Computed;
+use super::effect::Effect;
+use super::equality::{By, ByValue, Equality, Never};
+use super::graph::Graph;
+use super::inspect::{Node, Why};
+use super::loaded::Loaded;
+use super::readable::{self, Readable, raise, reading};
+use crate::block::{Header, Shared};
+use crate::engine::frame::Frame;
+use crate::engine::read::Track;
+use crate::engine::write::{self, Done, What};
+use crate::error::{Timeout, WriteError};
+use crate::revision::Revision;
+use crate::structure::node::{self, Kind, NodeKind, NodeRef, NodeWith};
+use crate::structure::world::World;
+use crate::sync::Relaxed;
+use std::alloc::Layout;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A value that any thread may set, and that computeds and effects may read.
+///
+/// Handles are counted: clone them into closures and threads. When the last one is dropped the
+/// signal is gone.
+///
+/// ```
+/// let g = isobar::Graph::new();
+/// let hits = g.signal(0);
+/// std::thread::scope(|scope| {
+///     for _ in 0..4 {
+///         scope.spawn(|| for _ in 0..100 { hits.update(|n| n + 1) });
+///     }
+/// });
+/// assert_eq!(hits.get(), 400);
+/// ```
+pub struct Signal<T> {
+    pub(crate) node: Node,
+    value: PhantomData<fn() -> T>,
+}
+
+/// A [`Signal`] that can only be read.
+///
+/// ```
+/// let g = isobar::Graph::new();
+/// let a = g.signal(1);
+/// let view = a.read_only();
+/// a.set(2);
+/// assert_eq!(view.get(), 2);
+/// ```
+pub struct ReadSignal<T> {
+    pub(crate) node: Node,
+    value: PhantomData<fn() -> T>,
+}
+
+reading!(Signal);
+reading!(ReadSignal);
+
+/// A signal of the current graph; equality is `PartialEq`.
+///
+/// ```
+/// let a = isobar::signal(1);
+/// a.set(2);
+/// assert_eq!(a.get(), 2);
+/// ```
+#[track_caller]
+pub fn signal<T: PartialEq + Send + Sync + 'static>(value: T) -> Signal<T> {
+    Signal::new(value)
+}
+
+struct KindOf<T, E>(PhantomData<(T, E)>);
+
+impl<T: Send + Sync + 'static, E: Equality<T>> KindOf<T, E> {
+    const KIND: &'static Kind = &Kind {
+        role: NodeKind::Signal,
+        run: |_| unreachable!("a signal has no function to run"),
+        equal: Self::equal,
+        drop_payload: node::drop_payload::<E>,
+        layout: Layout::new::<NodeWith<E>>(),
+    };
+
+    /// # Safety
+    /// The node must be of this kind, and the blocks resolved values of it.
+    unsafe fn equal(node: &crate::structure::node::Node, old: &Header, new: &Header) -> bool {
+        // SAFETY: the caller's duty.
+        let equality = unsafe { node.payload::<E>() };
+        // SAFETY: the caller's duty.
+        let (old, new) = unsafe { (old.value_unchecked::<T>(), new.value_unchecked::<T>()) };
+        equality.equal(old, new)
+    }
+}
+
+impl<T: Send + Sync + 'static> Signal<T> {
+    /// A signal of the current graph; see [`signal`].
+    #[track_caller]
+    pub fn new(value: T) -> Self
+    where
+        T: PartialEq,
+    {
+        Self::builder(value).build()
+    }
+
+    /// A signal with a name, another equality, or of another graph.
+    ///
+    /// ```
+    /// use isobar::Signal;
+    /// let g = isobar::Graph::new();
+    /// let level = Signal::builder(20.0_f64)
+    ///     .name("level")
+    ///     .equality(|old, new| (old - new).abs() < 0.5)
+    ///     .graph(&g)
+    ///     .build();
+    /// level.set(20.1);
+    /// assert_eq!(level.get(), 20.0);
+    /// ```
+    pub fn builder(value: T) -> SignalBuilder<T> {
+        SignalBuilder { value, equality: ByValue, name: None, world: None }
+    }
+
+    #[track_caller]
+    pub(crate) fn make<E: Equality<T>>(
+        world: Arc<World>,
+        value: T,
+        equality: E,
+        name: Option<Arc<str>>,
+    ) -> Self {
+        let place = Location::caller();
+        let value = Shared::value(value);
+        // Relaxed: not shared yet. Revision 0, visible.
+        value.header().stamp.store(1, Relaxed);
+        let kind = KindOf::<T, E>::KIND;
+        // SAFETY: the kind is made for payload `E`.
+        let node = unsafe { NodeRef::new(world, kind, Some(value), name, place, equality) };
+        Self { node: Node::new(node), value: PhantomData }
+    }
+
+    /// Sets the value: one commit, visible when it returns to this thread and to whoever this
+    /// thread tells. If it equals the present value nothing happens. Effects it wakes have run,
+    /// unless another thread is running effects of the graph. Inside a batch or effect the
+    /// commit comes at its end.
+    ///
+    /// # Panics
+    /// With [`WriteError`]'s text inside a computed, or an `update` or equality closure; with
+    /// what the equality function panics with.
+    #[track_caller]
+    pub fn set(&self, value: T) {
+        self.try_set(value).unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+    }
+
+    /// [`set`](Self::set), with its misuse as a value.
+    ///
+    /// # Errors
+    /// [`WriteError::InComputed`], [`WriteError::InUpdate`].
+    #[track_caller]
+    pub fn try_set(&self, value: T) -> Result<(), WriteError> {
+        self.write(What::Set(Shared::value(value))).map(drop)
+    }
+
+    /// Atomic read-modify-write: no concurrent update is lost. The closure runs again if another
+    /// commit came between; inside a batch or effect it is recorded and replayed on the newest
+    /// value until the commit lands.
+    ///
+    /// # Panics
+    /// Like [`set`](Self::set).
+    #[track_caller]
+    pub fn update(&self, f: impl FnMut(&T) -> T + Send + 'static) {
+        self.try_update(f).unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+    }
+
+    /// [`update`](Self::update), with its misuse as a value.
+    ///
+    /// # Errors
+    /// [`WriteError::InComputed`], [`WriteError::InUpdate`].
+    #[track_caller]
+    pub fn try_update(&self, mut f: impl FnMut(&T) -> T + Send + 'static) -> Result<(), WriteError> {
+        let mut replay = move |old: &Header| {
+            // SAFETY: the engine gives resolved values of this signal.
+            Shared::value(f(unsafe { old.value_unchecked() }))
+        };
+        if write::is_collecting(self.node.inner())? {
+            write::record_update(self.node.inner(), Box::new(replay));
+            return Ok(());
+        }
+        self.write(What::Update(&mut replay)).map(drop)
+    }
+
+    /// [`update`](Self::update) on a clone of the value.
+    ///
+    /// # Panics
+    /// Like [`set`](Self::set).
+    #[track_caller]
+    pub fn mutate(&self, mut f: impl FnMut(&mut T) + Send + 'static)
+    where
+        T: Clone,
+    {
+        self.update(move |old| {
+            let mut new = old.clone();
+            f(&mut new);
+            new
+        });
+    }
+
+    /// Sets the value and returns the one it replaced.
+    ///
+    /// # Panics
+    /// Like [`set`](Self::set).
+    #[track_caller]
+    pub fn replace(&self, value: T) -> Loaded<T> {
+        let new = Shared::value(value);
+        let done = match write::is_collecting(self.node.inner()) {
+            Ok(false) => self.write(What::Update(&mut move |_: &Header| new.clone())),
+            Ok(true) => self.write(What::Set(new)),
+            Err(error) => Err(error),
+        };
+        let done = done.unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+        // SAFETY: a signal's blocks are values of its type.
+        unsafe { Loaded::new(&done.old) }
+    }
+
+    /// Sets the value unless the signal changed after `at`, which may be a revision of the
+    /// signal, of the graph or of a snapshot. Inside a batch it is a condition of the commit.
+    ///
+    /// # Errors
+    /// [`WriteError::Conflict`] if it changed; and as [`try_set`](Self::try_set).
+    #[track_caller]
+    pub fn compare_set(&self, at: Revision, value: T) -> Result<(), WriteError> {
+        self.write(What::CompareSet(at.0, Shared::value(value))).map(drop)
+    }
+
+    /// Notifies observers although the value is the same.
+    ///
+    /// # Panics
+    /// Like [`set`](Self::set).
+    #[track_caller]
+    pub fn touch(&self) {
+        let done = self.write(What::Touch);
+        done.unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+    }
+
+    /// A handle that can only read.
+    pub fn read_only(&self) -> ReadSignal<T> {
+        ReadSignal { node: self.node.clone(), value: PhantomData }
+    }
+
+    #[track_caller]
+    pub(crate) fn write(&self, what: What<'_>) -> Result<Done, WriteError> {
+        write::write(self.node.inner(), what, Location::caller())
+    }
+}
+
+impl<T: PartialEq + Send + Sync + 'static> From<T> for Signal<T> {
+    #[track_caller]
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
+impl<T: PartialEq + Default + Send + Sync + 'static> Default for Signal<T> {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de, T> serde::Deserialize<'de> for Signal<T>
+where
+    T: serde::Deserialize<'de> + PartialEq + Send + Sync + 'static,
+{
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self::new)
+    }
+}
+
+/// Builds a [`Signal`]; see [`Signal::builder`].
+#[must_use = "a builder does nothing until `build`"]
+#[derive(Debug)]
+pub struct SignalBuilder<T, E = ByValue> {
+    value: T,
+    equality: E,
+    name: Option<Arc<str>>,
+    world: Option<Arc<World>>,
+}
+
+impl<T: Send + Sync + 'static, E> SignalBuilder<T, E> {
+    /// A name for errors, dumps and `why`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into().into());
+        self
+    }
+
+    /// The graph, instead of the current one.
+    pub fn graph(mut self, graph: &Graph) -> Self {
+        self.world = Some(graph.world().clone());
+        self
+    }
+
+    /// When a new value is no change: arguments are the old value and the new one. It may run
+    /// more than once and must not write.
+    pub fn equality<F>(self, equality: F) -> SignalBuilder<T, By<F>>
+    where
+        F: Fn(&T, &T) -> bool + Send + Sync + 'static,
+    {
+        SignalBuilder { value: self.value, equality: By(equality), name: self.name, world: self.world }
+    }
+
+    /// Every set is a change.
+    pub fn always(self) -> SignalBuilder<T, Never> {
+        SignalBuilder { value: self.value, equality: Never, name: self.name, world: self.world }
+    }
+
+    /// The signal.
+    #[track_caller]
+    pub fn build(self) -> Signal<T>
+    where
+        E: Equality<T>,
+    {
+        let world = self.world.unwrap_or_else(|| Frame::current().world());
+        Signal::make(world, self.value, self.equality, self.name)
+    }
+}

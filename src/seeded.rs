@@ -1,0 +1,93 @@
+//! Seeded bugs: the mutants that the loom scenarios must catch. They exist under `cfg(loom)` only.
+
+macro_rules! bugs {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub(crate) enum Bug { $($(#[doc = $doc])+ $name,)+ }
+
+        #[cfg(loom)]
+        impl Bug {
+            fn text(self) -> &'static str {
+                match self { $(Bug::$name => $text,)+ }
+            }
+
+            /// Every seeded bug by name.
+            pub const ALL: &'static [&'static str] = &[$($text,)+];
+        }
+    };
+}
+
+bugs! {
+    /// The clock shows a commit before its marks are in place.
+    FlipBeforeMark = "flip-before-mark",
+    /// An evaluation does not take over stamps that the marker could not give it.
+    NoInherit = "no-inherit",
+    /// The memo is published before the stamps are taken over.
+    PublishBeforeInherit = "publish-before-inherit",
+    /// No fence between a mark and the look at the observers.
+    NoMarkFence = "no-mark-fence",
+    /// No fence between subscribing and the look at the stamps.
+    NoInheritFence = "no-inherit-fence",
+    /// An evaluation reads the newest version instead of the one of its revision.
+    ReadHead = "read-head",
+    /// Only signals' stamps are taken over, not those of computeds.
+    InheritSkipsComputeds = "inherit-skips-computeds",
+    /// A top-level read shows a version whose commit is not visible yet.
+    PendingVisible = "pending-visible",
+    /// A verified memo counts as valid since it last changed.
+    ValidFromBackdated = "valid-from-backdated",
+    /// The stamps are taken over before the subscription.
+    SubscribeLate = "subscribe-late",
+    /// A result built on a private one is published.
+    NoTaint = "no-taint",
+    /// A superseded version is reclaimed although a held revision needs it.
+    IgnoreHolds = "ignore-holds",
+    /// Holding a revision is announced without a fence.
+    NoHoldFence = "no-hold-fence",
+    /// An equal write is skipped without looking whether its version is still the head.
+    EqualUnchecked = "equal-unchecked",
+    /// A conditional write is committed without its condition.
+    ConditionUnchecked = "condition-unchecked",
+    /// A transaction's reads are not checked at its commit.
+    ReadsUnchecked = "reads-unchecked",
+    /// The end of a wave does not look again for effects queued meanwhile.
+    NoSecondLook = "no-second-look",
+    /// An effect found running is dropped from the queue.
+    RunningForgotten = "running-forgotten",
+    /// An effect that missed a mark does not queue itself again.
+    NoRequeue = "no-requeue",
+    /// A notification without its fence.
+    NotifyUnfenced = "notify-unfenced",
+    /// A thread that holds a claim waits for another's.
+    WaitWithClaim = "wait-with-claim",
+    /// A private result is not kept for the rest of the evaluation.
+    NoTable = "no-table",
+    /// A read of a value that may be reclaimed, without a pin.
+    NoPin = "no-pin",
+    /// An equal result counts as a change.
+    NoCutoff = "no-cutoff",
+    /// A batch's private result is published.
+    OverlayPublished = "overlay-published",
+    /// The commit right is left without looking into the inbox again.
+    InboxForgotten = "inbox-forgotten",
+    /// A dropped node's memory is reclaimed at once.
+    FreeAtOnce = "free-at-once",
+    /// A panic leaves the claim held.
+    ClaimLost = "claim-lost",
+}
+
+/// Is this bug seeded? Always false outside of loom.
+#[inline(always)]
+pub(crate) fn seeded(bug: Bug) -> bool {
+    #[cfg(loom)]
+    {
+        static CHOSEN: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+        let chosen = CHOSEN.get_or_init(|| std::env::var("ISOBAR_LOOM_BUG").ok());
+        chosen.as_deref() == Some(bug.text())
+    }
+    #[cfg(not(loom))]
+    {
+        let _ = bug;
+        false
+    }
+}

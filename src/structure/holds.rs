@@ -1,0 +1,349 @@
+//! What threads hold: revisions, for as long as user code reads at them, and single values, for
+//! as long as user code looks at one.
+//!
+//! Protocol: docs/protocols/holds.md. A held revision keeps the versions it needs, a kept value
+//! keeps itself; neither keeps anything else, however long the user's code takes.
+
+use crate::block::{Header, Shared};
+use crate::reclaim::Guard;
+use crate::seeded::{Bug, seeded};
+use crate::sync::{
+    Acquire, AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Mutex, Relaxed, Release, SeqCst, fence,
+};
+use crossbeam_utils::CachePadded;
+use std::cell::Cell;
+use std::ptr::{NonNull, null_mut};
+
+/// Holds per thread before the shared list is used: one for each graph nested in another.
+const HELD: usize = 4;
+/// Kept values per thread before counting is used: one for each `with` inside another.
+const KEPT: usize = 4;
+const NOTHING: u64 = u64::MAX;
+
+/// One thread's announcements. Never freed; the slot of an ended thread serves the next one.
+struct Participant {
+    next: AtomicPtr<Participant>,
+    taken: AtomicBool,
+    held: [HeldSlot; HELD],
+    kept: [AtomicPtr<Header>; KEPT],
+}
+
+struct HeldSlot {
+    graph: AtomicUsize,
+    revision: AtomicU64,
+}
+
+impl Participant {
+    fn new() -> Self {
+        Self {
+            next: AtomicPtr::new(null_mut()),
+            taken: AtomicBool::new(true),
+            held: std::array::from_fn(|_| HeldSlot {
+                graph: AtomicUsize::new(0),
+                revision: AtomicU64::new(NOTHING),
+            }),
+            kept: std::array::from_fn(|_| AtomicPtr::new(null_mut())),
+        }
+    }
+}
+
+/// All participants of the process, newest first.
+struct Registry(AtomicPtr<CachePadded<Participant>>);
+
+#[cfg(not(loom))]
+fn registry() -> &'static Registry {
+    static REGISTRY: Registry = Registry(AtomicPtr::new(null_mut()));
+    &REGISTRY
+}
+
+#[cfg(loom)]
+fn registry() -> impl std::ops::Deref<Target = Registry> {
+    loom::lazy_static! {
+        static ref REGISTRY: Registry = Registry(AtomicPtr::new(null_mut()));
+    }
+    struct Static;
+    impl std::ops::Deref for Static {
+        type Target = Registry;
+        fn deref(&self) -> &Registry {
+            &REGISTRY
+        }
+    }
+    Static
+}
+
+impl Registry {
+    fn each(&self, mut f: impl FnMut(&Participant)) {
+        // Acquire: pairs with the Release of `join`; the participant is initialised.
+        let mut at = self.0.load(Acquire).cast::<Participant>();
+        // SAFETY: participants are never freed; null ends the list.
+        while let Some(participant) = unsafe { at.as_ref() } {
+            f(participant);
+            // Relaxed: written before the participant was published.
+            at = participant.next.load(Relaxed);
+        }
+    }
+
+    fn join(&self) -> &'static Participant {
+        let mut free = None;
+        self.each(|participant| {
+            // Acquire: pairs with the Release at the former owner's end.
+            if free.is_none() && participant.taken.compare_exchange(false, true, Acquire, Relaxed).is_ok()
+            {
+                free = Some(NonNull::from(participant));
+            }
+        });
+        if let Some(participant) = free {
+            // SAFETY: never freed.
+            return unsafe { participant.as_ref() };
+        }
+        let fresh = Box::leak(Box::new(CachePadded::new(Participant::new())));
+        // Relaxed: the exchange below decides.
+        let mut head = self.0.load(Relaxed);
+        loop {
+            // Relaxed: published by the exchange.
+            fresh.next.store(head.cast(), Relaxed);
+            // Release: pairs with the Acquire in `each`.
+            match self.0.compare_exchange(head, fresh, Release, Relaxed) {
+                Ok(_) => return fresh,
+                Err(found) => head = found,
+            }
+        }
+    }
+}
+
+struct Local {
+    participant: &'static Participant,
+    /// Which slots are in use, a bit each.
+    held: Cell<u8>,
+    kept: Cell<u8>,
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        // Release: pairs with the Acquire in `join`.
+        self.participant.taken.store(false, Release);
+    }
+}
+
+crate::sync::thread_local! {
+    static LOCAL: Local = Local {
+        participant: registry().join(),
+        held: Cell::new(0),
+        kept: Cell::new(0),
+    };
+}
+
+fn free_slot(used: &Cell<u8>, slots: usize) -> Option<usize> {
+    let index = used.get().trailing_ones() as usize;
+    (index < slots).then(|| {
+        used.set(used.get() | 1 << index);
+        index
+    })
+}
+
+/// The revisions of one graph that somebody holds beyond their thread's slots, and the scan.
+#[derive(Debug)]
+pub(crate) struct Holds {
+    shared: Mutex<Vec<u64>>,
+}
+
+/// A revision held by this thread; not `Send`.
+#[derive(Debug)]
+pub(crate) struct Held<'g> {
+    holds: &'g Holds,
+    /// `None`: in the shared list.
+    slot: Option<usize>,
+    pub(crate) revision: u64,
+    _thread: std::marker::PhantomData<*const ()>,
+}
+
+impl Holds {
+    pub(crate) fn new() -> Self {
+        Self { shared: Mutex::new(Vec::new()) }
+    }
+
+    fn id(&self) -> usize {
+        std::ptr::from_ref(self) as usize
+    }
+
+    /// Holds the newest revision for this thread.
+    pub(crate) fn newest(&self, clock: &AtomicU64) -> Held<'_> {
+        let in_slot = LOCAL
+            .try_with(|local| {
+                let slot = free_slot(&local.held, HELD)?;
+                let held = &local.participant.held[slot];
+                // Relaxed: published by the Release of the revision.
+                held.graph.store(self.id(), Relaxed);
+                // Relaxed: a guess from below; what counts is read after the fence.
+                let guess = clock.load(Relaxed);
+                // Release: a scan that sees the revision sees the graph.
+                held.revision.store(guess, Release);
+                if !seeded(Bug::NoHoldFence) {
+                    // Pairs with the fence of `scan`: either the scan sees this hold, or the
+                    // clock read below is the scan's or newer (claim H1).
+                    fence(SeqCst);
+                }
+                // Acquire: pairs with the flip; all of that commit is visible.
+                let revision = clock.load(Acquire);
+                if revision != guess {
+                    // Release: raising only gives up what this thread does not need.
+                    held.revision.store(revision, Release);
+                }
+                Some((slot, revision))
+            })
+            .ok()
+            .flatten();
+        let (slot, revision) = match in_slot {
+            Some((slot, revision)) => (Some(slot), revision),
+            None => (None, self.share(clock)),
+        };
+        Held { holds: self, slot, revision, _thread: std::marker::PhantomData }
+    }
+
+    /// Holds the newest revision for whoever has the number; undone by `unshare`.
+    pub(crate) fn share(&self, clock: &AtomicU64) -> u64 {
+        let mut shared = self.shared.lock();
+        // Acquire: pairs with the flip. The lock orders this read after the clock of any scan
+        // that did not see this entry.
+        let revision = clock.load(Acquire);
+        shared.push(revision);
+        revision
+    }
+
+    /// A further hold on a revision that is held now.
+    pub(crate) fn share_held(&self, revision: u64) {
+        self.shared.lock().push(revision);
+    }
+
+    pub(crate) fn unshare(&self, revision: u64) {
+        let mut shared = self.shared.lock();
+        if let Some(index) = shared.iter().position(|held| *held == revision) {
+            shared.swap_remove(index);
+        }
+    }
+
+    /// Every held revision, in `into`, sorted. A hold that is missing reads at least `clock`'s
+    /// value from before the call.
+    pub(crate) fn scan(&self, into: &mut Vec<u64>) {
+        into.clear();
+        // Pairs with the fence of `newest`, see there.
+        fence(SeqCst);
+        registry().each(|participant| {
+            for slot in &participant.held {
+                // Acquire: pairs with the Release in `newest` and in `Held::drop`.
+                let revision = slot.revision.load(Acquire);
+                // Relaxed: ordered by the Acquire above.
+                if revision != NOTHING && slot.graph.load(Relaxed) == self.id() {
+                    into.push(revision);
+                }
+            }
+        });
+        into.extend_from_slice(&self.shared.lock());
+        into.sort_unstable();
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let Some(slot) = self.slot else {
+            return self.holds.unshare(self.revision);
+        };
+        let _ = LOCAL.try_with(|local| {
+            // Release: what was read under this hold was read before; pairs with `scan`.
+            local.participant.held[slot].revision.store(NOTHING, Release);
+            local.held.set(local.held.get() & !(1 << slot));
+        });
+    }
+}
+
+/// A value that stays while this lives.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    block: NonNull<Header>,
+    by: Keeping,
+}
+
+#[derive(Debug)]
+enum Keeping {
+    /// This thread's slot.
+    Slot(usize),
+    /// A count.
+    Count,
+    /// A revision the reader holds for longer than this.
+    Revision,
+}
+
+impl Kept {
+    /// Keeps a block found under `guard` beyond the guard's life.
+    pub(crate) fn found(_guard: &Guard, block: NonNull<Header>) -> Self {
+        let slot = LOCAL
+            .try_with(|local| {
+                let slot = free_slot(&local.kept, KEPT)?;
+                // Release: the reclaimer learns of it through the end of the pin, whose grace
+                // period comes before its look at the kept values (claim H3).
+                local.participant.kept[slot].store(block.as_ptr(), Release);
+                Some(slot)
+            })
+            .ok()
+            .flatten();
+        match slot {
+            Some(slot) => Self { block, by: Keeping::Slot(slot) },
+            // SAFETY: the pin protects the block, so the graph's count is still there.
+            None => Self::counted(unsafe { Shared::retain(block) }),
+        }
+    }
+
+    pub(crate) fn counted(shared: Shared) -> Self {
+        Self { block: shared.into_raw(), by: Keeping::Count }
+    }
+
+    /// # Safety
+    /// The caller must hold a revision for which the block is kept, for longer than this lives.
+    pub(crate) unsafe fn by_revision(block: NonNull<Header>) -> Self {
+        Self { block, by: Keeping::Revision }
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        crate::reclaim::check(self.block.as_ptr());
+        // SAFETY: kept alive, one way or another, by `by`.
+        unsafe { self.block.as_ref() }
+    }
+
+    /// A count of one's own.
+    pub(crate) fn share(&self) -> Shared {
+        // SAFETY: kept alive while `self` lives.
+        unsafe { Shared::retain(self.block) }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        match self.by {
+            Keeping::Slot(slot) => {
+                let _ = LOCAL.try_with(|local| {
+                    // Release: the value was looked at before; pairs with `is_kept`.
+                    local.participant.kept[slot].store(null_mut(), Release);
+                    local.kept.set(local.kept.get() & !(1 << slot));
+                });
+            }
+            // SAFETY: `counted` gave the count away.
+            Keeping::Count => drop(unsafe { Shared::from_raw(self.block) }),
+            Keeping::Revision => {}
+        }
+    }
+}
+
+/// The blocks that some thread keeps in a slot, in `into`, sorted.
+pub(crate) fn kept_blocks(into: &mut Vec<*mut Header>) {
+    into.clear();
+    registry().each(|participant| {
+        for slot in &participant.kept {
+            // Acquire: pairs with the Release in `Kept::drop`: the look at the value is over.
+            let block = slot.load(Acquire);
+            if !block.is_null() {
+                into.push(block);
+            }
+        }
+    });
+    into.sort_unstable();
+}

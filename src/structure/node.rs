@@ -1,0 +1,425 @@
+//! The node record: what every signal, computed and effect is to the engine.
+//!
+//! The typed part (the closure, the equality) stands behind the record in the same allocation and
+//! is reached through `Kind`. Protocols: docs/protocols/marks.md for the stamps,
+//! docs/protocols/lifetime.md for counts and drops.
+
+use super::observers::{Observers, SlotRef};
+use super::world::World;
+use crate::block::{Header, Shared};
+use crate::sync::count::{AtomicU32, AtomicUsize};
+use crate::sync::{
+    AcqRel, Acquire, AtomicPtr, AtomicU8, AtomicU64, Relaxed, UnsafeCell,
+};
+use smallvec::SmallVec;
+use std::alloc::Layout;
+use std::any::Any;
+use std::cell::Cell;
+use std::ops::Deref;
+use std::panic::Location;
+use std::ptr::{NonNull, null_mut};
+use std::sync::Arc;
+
+/// What a node is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum NodeKind {
+    /// A root value, set from outside.
+    Signal,
+    /// A cached, derived value.
+    Computed,
+    /// An outward action.
+    Effect,
+}
+
+/// The operations behind the record, one static per closure type.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    pub(crate) role: NodeKind,
+    /// A computed's function: a new value, or what it panicked with.
+    pub(crate) run: unsafe fn(&Node) -> Result<Shared, Box<dyn Any + Send>>,
+    /// Are two resolved blocks of this node's value type equal? User code.
+    pub(crate) equal: unsafe fn(&Node, &Header, &Header) -> bool,
+    /// Drops what stands behind the record. User code.
+    pub(crate) drop_payload: unsafe fn(NonNull<Node>),
+    pub(crate) layout: Layout,
+}
+
+/// One edge, as its observer knows it. Owns a count of the source.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) node: NodeRef,
+    pub(crate) slot: SlotRef,
+}
+
+pub(crate) type Sources = SmallVec<[Source; 1]>;
+
+/// Field order is a statement about cache lines: what a clean read looks at comes first.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// Signal: the newest installed version. Computed: the memo, null before the first. Written
+    /// by the committer or the claim's owner.
+    pub(crate) value: AtomicPtr<Header>,
+    /// Computed, effect: the newest revision at which value and sources were checked. Written by
+    /// the claim's owner (effect: the runner), after `value`. Only grows.
+    pub(crate) verified_at: AtomicU64,
+    /// The newest commit that may concern this node, for a signal the newest installed version.
+    /// Written by the committer. Only grows.
+    pub(crate) marked_at: AtomicU64,
+    /// A mark the marker could not give: taken over from the sources by the claim's owner. Only
+    /// grows. A node is clean iff neither mark is above `verified_at`.
+    pub(crate) inherited_at: AtomicU64,
+    /// Computed: the memo is exact from this revision to `verified_at`. Written by the claim's
+    /// owner, before `value`.
+    pub(crate) valid_from: AtomicU64,
+    kind: &'static Kind,
+    world: Arc<World>,
+    /// 1 + the highest level of the sources, when they were last recorded: a hint for waves.
+    pub(crate) level: AtomicU32,
+    /// What a run costs, in ns, when last measured; 0 unknown. A hint for waves.
+    pub(crate) cost: AtomicU32,
+    /// Handles and edges.
+    strong: AtomicUsize,
+    /// The chain of evaluations that owns this node's computation; 0 free.
+    pub(crate) claim: AtomicU64,
+    pub(crate) observers: Observers,
+    /// Owned by the claim's owner, for an effect by its runner.
+    pub(crate) sources: UnsafeCell<Sources>,
+    /// Computed, effect: the marker's list. Signal: the list of signals to trim. Owned by the
+    /// commit right.
+    pub(crate) next: UnsafeCell<*const Node>,
+    /// Signal: is it in the list to trim? See `Listed`.
+    listed: AtomicU8,
+    /// Place in the world's register.
+    pub(crate) index: AtomicU32,
+    pub(crate) id: u64,
+    place: &'static Location<'static>,
+    name: Option<Arc<str>>,
+}
+
+// SAFETY: shared fields are atomics; each cell has the one owner its docs name; payloads are
+// `Send + Sync` by the bounds of `NodeRef::new`.
+unsafe impl Send for Node {}
+// SAFETY: as above.
+unsafe impl Sync for Node {}
+
+/// Values of `Node::listed`.
+pub(crate) mod listed {
+    pub(crate) const NO: u8 = 0;
+    pub(crate) const YES: u8 = 1;
+    /// Dropped while listed: whoever unlists it dooms it.
+    pub(crate) const DEAD: u8 = 2;
+}
+
+#[repr(C)]
+pub(crate) struct NodeWith<P> {
+    node: Node,
+    payload: P,
+}
+
+/// A count on a node.
+#[derive(Debug)]
+pub(crate) struct NodeRef(NonNull<Node>);
+
+// SAFETY: a counted pointer to a `Send + Sync` record.
+unsafe impl Send for NodeRef {}
+// SAFETY: as above.
+unsafe impl Sync for NodeRef {}
+
+impl NodeRef {
+    /// # Safety
+    /// `kind` must be made for the payload type `P`.
+    pub(crate) unsafe fn new<P: Send + Sync>(
+        world: Arc<World>,
+        kind: &'static Kind,
+        value: Option<Shared>,
+        name: Option<Arc<str>>,
+        place: &'static Location<'static>,
+        payload: P,
+    ) -> Self {
+        let valid_from = if value.is_some() { 0 } else { u64::MAX };
+        let node = Node {
+            value: AtomicPtr::new(value.map_or(null_mut(), |v| v.into_raw().as_ptr())),
+            verified_at: AtomicU64::new(0),
+            marked_at: AtomicU64::new(0),
+            inherited_at: AtomicU64::new(0),
+            valid_from: AtomicU64::new(valid_from),
+            kind,
+            level: AtomicU32::new(0),
+            cost: AtomicU32::new(0),
+            strong: AtomicUsize::new(1),
+            claim: AtomicU64::new(0),
+            observers: Observers::new(),
+            sources: UnsafeCell::new(Sources::new()),
+            next: UnsafeCell::new(std::ptr::null()),
+            listed: AtomicU8::new(listed::NO),
+            index: AtomicU32::new(0),
+            id: world.next_id(),
+            place,
+            name,
+            world,
+        };
+        let record = Box::new(NodeWith { node, payload });
+        let node = NonNull::from(Box::leak(record)).cast::<Node>();
+        let this = Self(node);
+        this.world.register(&this);
+        this
+    }
+
+    /// A count on a node found through a raw pointer, unless it is being dropped.
+    ///
+    /// # Safety
+    /// The record's memory must be protected: by a pin, or by the registry's lock.
+    pub(crate) unsafe fn revive(node: NonNull<Node>) -> Option<Self> {
+        // SAFETY: the caller's duty.
+        let strong = unsafe { &node.as_ref().strong };
+        // Relaxed: the exchange decides.
+        let mut count = strong.load(Relaxed);
+        while count != 0 {
+            // Acquire: pairs with nothing stronger than the count itself; the record was
+            // published by the slot or the registry.
+            match strong.compare_exchange_weak(count, count + 1, Acquire, Relaxed) {
+                Ok(_) => return Some(Self(node)),
+                Err(found) => count = found,
+            }
+        }
+        None
+    }
+
+    /// Takes over a count that was given away by forgetting a `NodeRef`.
+    ///
+    /// # Safety
+    /// Once for each forgotten one.
+    pub(crate) unsafe fn adopt(node: NonNull<Node>) -> Self {
+        Self(node)
+    }
+
+    pub(crate) fn as_ptr(&self) -> NonNull<Node> {
+        self.0
+    }
+
+    pub(crate) fn same(&self, other: &Node) -> bool {
+        std::ptr::eq(self.0.as_ptr(), other)
+    }
+}
+
+impl Deref for NodeRef {
+    type Target = Node;
+
+    #[inline(always)]
+    fn deref(&self) -> &Node {
+        // SAFETY: counted.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Clone for NodeRef {
+    fn clone(&self) -> Self {
+        // Relaxed: a new count is made from an existing one.
+        let before = self.strong.fetch_add(1, Relaxed);
+        assert!(before < usize::MAX / 2, "more handles than the address space holds");
+        Self(self.0)
+    }
+}
+
+impl Drop for NodeRef {
+    fn drop(&mut self) {
+        // AcqRel: the last owner sees what all others did; pairs with itself.
+        if self.strong.fetch_sub(1, AcqRel) == 1 {
+            unlink_all(self.0);
+        }
+    }
+}
+
+impl Node {
+    pub(crate) fn role(&self) -> NodeKind {
+        self.kind.role
+    }
+
+    pub(crate) fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    /// A further count on a node somebody counts already.
+    pub(crate) fn counted(&self) -> NodeRef {
+        // Relaxed: `self` is alive, so a count exists.
+        self.strong.fetch_add(1, Relaxed);
+        NodeRef(NonNull::from(self))
+    }
+
+    /// # Safety
+    /// The node must have been made with a payload of type `P`.
+    pub(crate) unsafe fn payload<P>(&self) -> &P {
+        let record = std::ptr::from_ref(self).cast::<NodeWith<P>>();
+        // SAFETY: the caller's duty; `NodeWith` is `repr(C)` with the node first.
+        unsafe { &(*record).payload }
+    }
+
+    pub(crate) fn run(&self) -> Result<Shared, Box<dyn Any + Send>> {
+        // SAFETY: `kind` was made for this node's payload.
+        unsafe { (self.kind.run)(self) }
+    }
+
+    /// User code; may panic. Aliases are resolved here; a failure equals nothing.
+    pub(crate) fn equal(&self, old: &Header, new: &Header) -> bool {
+        let (old, new) = (old.resolve(), new.resolve());
+        // SAFETY: both headers are alive as long as the blocks given.
+        let (old, new) = unsafe { (old.as_ref(), new.as_ref()) };
+        if old.failure().is_some() || new.failure().is_some() {
+            return false;
+        }
+        // SAFETY: both blocks belong to this node and hold values.
+        unsafe { (self.kind.equal)(self, old, new) }
+    }
+
+    /// The newest stamp: what may concern this node, visible or not.
+    #[inline]
+    pub(crate) fn stamp(&self) -> u64 {
+        // Acquire: pairs with the marker's Release; the marks of that commit before are visible.
+        let marked = self.marked_at.load(Acquire);
+        if self.role() == NodeKind::Signal {
+            return marked;
+        }
+        // Acquire: pairs with the Release of the claim's owner.
+        marked.max(self.inherited_at.load(Acquire))
+    }
+
+    pub(crate) fn name(&self) -> Arc<str> {
+        match &self.name {
+            Some(name) => name.clone(),
+            None => {
+                let kind = match self.role() {
+                    NodeKind::Signal => "signal",
+                    NodeKind::Computed => "computed",
+                    NodeKind::Effect => "effect",
+                };
+                Arc::from(format!("{kind}#{} at {}", self.id, self.place))
+            }
+        }
+    }
+
+    /// Enters the list of signals to trim; true if it was not in it.
+    pub(crate) fn enlist(&self) -> bool {
+        // Relaxed: the common case, listed already, needs no exchange.
+        self.listed.load(Relaxed) == listed::NO
+            // AcqRel: pairs with the other exchanges of this word.
+            && self.listed.compare_exchange(listed::NO, listed::YES, AcqRel, Relaxed).is_ok()
+    }
+
+    /// Leaves the list; false if the signal was dropped meanwhile and is the caller's to doom.
+    pub(crate) fn unlist(&self) -> bool {
+        // AcqRel: pairs with the exchange in `unlink`.
+        self.listed.compare_exchange(listed::YES, listed::NO, AcqRel, Acquire).is_ok()
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        // Acquire: pairs with the swap in `unlink`.
+        self.listed.load(Acquire) == listed::DEAD
+    }
+}
+
+crate::sync::thread_local! {
+    /// Nodes whose last count went while this thread was unlinking another: no recursion.
+    static UNLINKING: Cell<Option<Vec<NonNull<Node>>>> = Cell::new(None);
+}
+
+fn unlink_all(first: NonNull<Node>) {
+    let queued = UNLINKING
+        .try_with(|queue| match queue.take() {
+            Some(mut waiting) => {
+                waiting.push(first);
+                queue.set(Some(waiting));
+                true
+            }
+            None => {
+                queue.set(Some(Vec::new()));
+                false
+            }
+        })
+        .unwrap_or(false);
+    if queued {
+        return;
+    }
+    let mut next = Some(first);
+    let mut world = None;
+    while let Some(node) = next {
+        world = Some(unlink(node));
+        next = UNLINKING
+            .try_with(|queue| {
+                let mut waiting = queue.take().unwrap_or_default();
+                let node = waiting.pop();
+                queue.set(Some(waiting));
+                node
+            })
+            .ok()
+            .flatten();
+    }
+    let _ = UNLINKING.try_with(|queue| queue.set(None));
+    if let Some(world) = world {
+        world.bury();
+    }
+}
+
+/// Takes a node nobody counts out of the graph and dooms it.
+fn unlink(node: NonNull<Node>) -> Arc<World> {
+    // SAFETY: the last count is gone and the memory is freed only by `bury`, after this.
+    let record = unsafe { node.as_ref() };
+    let world = record.world.clone();
+    world.unregister(record);
+    let sources = record.sources.with_mut(|sources| {
+        // SAFETY: nobody counts the node, so nobody evaluates it: the cell is ours.
+        std::mem::take(unsafe { &mut *sources })
+    });
+    for source in sources {
+        // SAFETY: the slot was given to this edge and is removed once.
+        unsafe { source.node.observers.remove(source.slot) };
+        world.edges.fetch_sub(1, Relaxed);
+    }
+    // AcqRel: pairs with the exchange in `unlist`: one of the two dooms the node.
+    if record.listed.swap(listed::DEAD, AcqRel) == listed::NO {
+        world.doom(node);
+    }
+    world
+}
+
+/// Frees a doomed node's values and payload: user code. The memory stays.
+///
+/// # Safety
+/// Once per node, after `unlink`, by the thread that took it from the doomed.
+pub(crate) unsafe fn drop_contents(node: NonNull<Node>) {
+    // SAFETY: the memory is freed later, by the same caller.
+    let record = unsafe { node.as_ref() };
+    // Relaxed: the contents are ours, see `unlink`.
+    let mut at = NonNull::new(record.value.swap(null_mut(), Relaxed));
+    while let Some(block) = at {
+        // SAFETY: the graph's count of each version of the chain is ours now.
+        let version = unsafe { Shared::from_raw(block) };
+        // Relaxed: as above.
+        at = NonNull::new(version.header().older.load(Relaxed));
+        drop(version);
+    }
+    // SAFETY: the kind fits the payload, and this is the one time it is dropped.
+    unsafe { (record.kind.drop_payload)(node) };
+}
+
+/// Frees the memory of a node whose contents are dropped.
+///
+/// # Safety
+/// Once, after `drop_contents` and a grace period.
+pub(crate) unsafe fn free(node: NonNull<Node>) {
+    // SAFETY: the caller's duty.
+    let layout = unsafe { node.as_ref() }.kind.layout;
+    // SAFETY: the record's own fields; the payload is dropped already.
+    unsafe { std::ptr::drop_in_place(node.as_ptr()) };
+    // SAFETY: allocated by `Box` with this layout.
+    unsafe { std::alloc::dealloc(node.as_ptr().cast(), layout) };
+}
+
+/// # Safety
+/// `node` must head a `NodeWith<P>`; once per node.
+pub(crate) unsafe fn drop_payload<P>(node: NonNull<Node>) {
+    let record = node.as_ptr().cast::<NodeWith<P>>();
+    // SAFETY: the caller's duty.
+    unsafe { std::ptr::drop_in_place(&raw mut (*record).payload) }
+}

@@ -1,0 +1,58 @@
+//! A request to commit: what a writer asks the holder of the commit right for.
+
+use super::node::NodeRef;
+use crate::block::{Header, Shared};
+use crate::sync::{AtomicU8, UnsafeCell, thread};
+
+/// One signal's part of a request, or a condition alone.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) node: NodeRef,
+    /// The new version; taken when installed.
+    pub(crate) block: Option<Shared>,
+    pub(crate) condition: Condition,
+    /// The block once it is a version of the signal; null before.
+    pub(crate) installed: *mut Header,
+    /// The new value equals that of this version: nothing to install while it is the head.
+    pub(crate) equal_to: Option<u64>,
+}
+
+/// What must hold at the commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Always,
+    /// The newest version is this one.
+    HeadIs(u64),
+    /// The signal has not changed after this revision.
+    NotAfter(u64),
+    /// No commit after this revision concerns the computed.
+    CleanSince(u64),
+}
+
+/// The committer's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Committed; if no write changed anything, the revision is the one it was compared at.
+    Committed { revision: u64, changed: bool },
+    /// The write at this index did not meet its condition.
+    Refused { index: usize },
+}
+
+/// Lives on the writer's stack until answered.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) next: *mut Request,
+    pub(crate) writes: *mut [Write],
+    /// How many runs of effects led to this request; 0: none.
+    pub(crate) rounds: u32,
+    pub(crate) answer: UnsafeCell<Option<Answer>>,
+    pub(crate) state: AtomicU8,
+    pub(crate) writer: UnsafeCell<Option<thread::Thread>>,
+}
+
+/// Values of `Request::state`.
+pub(crate) mod state {
+    pub(crate) const WAITING: u8 = 0;
+    pub(crate) const PARKED: u8 = 1;
+    pub(crate) const DONE: u8 = 2;
+}

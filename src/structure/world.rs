@@ -1,0 +1,423 @@
+//! The isolated world of nodes behind a `Graph`: its clock, its nodes, and what waits to be freed.
+//!
+//! Fields are the words of the protocols in docs/protocols/; the verbs stand in `engine`, a room
+//! each. Lock order: none of the locks here is taken while another is held, and no user code runs
+//! under any of them.
+
+use super::holds::Holds;
+use super::node::{self, Node, NodeKind, NodeRef};
+use crate::block::Header;
+use crate::error::{Failure, Looping, panic_message};
+use crate::reclaim;
+use crate::seeded::{Bug, seeded};
+use crate::sync::count;
+use crate::sync::{
+    Acquire, AtomicBool, AtomicPtr, AtomicU64, Event, Mutex, Relaxed, Release, UnsafeCell,
+};
+use crossbeam_utils::CachePadded;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{NonNull, null_mut};
+use std::sync::Arc;
+
+/// What a graph is built with.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) name: Option<String>,
+    /// 1: waves never use another thread; 0: as many as there are.
+    pub(crate) threads: usize,
+    /// How many past revisions stay readable.
+    pub(crate) history: u64,
+    /// How many rounds effects may keep waking each other.
+    pub(crate) max_rounds: u32,
+}
+
+pub(crate) type OnError = Box<dyn Fn(&Failure) + Send + Sync>;
+
+/// Numbers for `stats()`.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) requests: count::AtomicU64,
+    pub(crate) commits: count::AtomicU64,
+    pub(crate) waves_sequential: count::AtomicU64,
+    pub(crate) waves_parallel: count::AtomicU64,
+    pub(crate) recomputes: count::AtomicU64,
+    pub(crate) private_runs: count::AtomicU64,
+    pub(crate) cutoffs: count::AtomicU64,
+    pub(crate) effect_runs: count::AtomicU64,
+    pub(crate) awaiting: count::AtomicU64,
+}
+
+/// A last-in, first-out list of retired blocks, linked through them; taken as a whole.
+#[derive(Debug)]
+pub(crate) struct Chain(AtomicPtr<Header>);
+
+impl Chain {
+    fn new() -> Self {
+        Self(AtomicPtr::new(null_mut()))
+    }
+
+    /// Adds the list that starts at `first` and ends at `last`; the caller owns all of it.
+    pub(crate) fn push(&self, first: NonNull<Header>, last: NonNull<Header>) {
+        // Relaxed: the exchange decides.
+        let mut head = self.0.load(Relaxed);
+        loop {
+            last_next(last, head);
+            // Release: the taker sees the links; pairs with `take`.
+            match self.0.compare_exchange(head, first.as_ptr(), Release, Relaxed) {
+                Ok(_) => return,
+                Err(found) => head = found,
+            }
+        }
+    }
+
+    pub(crate) fn take(&self) -> *mut Header {
+        // Relaxed: only a hint; an empty list is the common case.
+        if self.0.load(Relaxed).is_null() {
+            return null_mut();
+        }
+        // Acquire: pairs with the Release in `push`.
+        self.0.swap(null_mut(), Acquire)
+    }
+}
+
+fn last_next(last: NonNull<Header>, next: *mut Header) {
+    // SAFETY: the caller owns the list and with it its links.
+    let link = unsafe { &last.as_ref().next };
+    // SAFETY: as above.
+    link.with_mut(|cell| unsafe { *cell = next });
+}
+
+/// Every live node, for `dump` and `settle`.
+#[derive(Debug, Default)]
+pub(crate) struct Register {
+    /// A node knows its place; null: free.
+    slots: Vec<*mut Node>,
+    free: Vec<u32>,
+}
+
+// SAFETY: the pointers are used through `revive` under the lock that `unregister` also takes.
+unsafe impl Send for Register {}
+
+pub(crate) struct World {
+    /// The newest visible revision. Written by the committer: the flip.
+    pub(crate) clock: CachePadded<AtomicU64>,
+    /// The commit right.
+    pub(crate) right: CachePadded<AtomicBool>,
+    /// Requests of writers who did not get the right.
+    pub(crate) inbox: AtomicPtr<crate::structure::request::Request>,
+    pub(crate) holds: Holds,
+    /// Signals with superseded versions, linked through `next`; owned by the commit right.
+    pub(crate) to_trim: UnsafeCell<*const Node>,
+    /// How many versions were superseded since the list was last taken; owned by the right.
+    pub(crate) superseded: UnsafeCell<u32>,
+    /// Memos replaced by newer ones.
+    pub(crate) retired: Chain,
+    /// Blocks whose grace period is over.
+    pub(crate) ripe: Chain,
+    pub(crate) trim: Mutex<Trim>,
+    /// How many superseded versions, and how many retired blocks, make a look worth it.
+    pub(crate) trim_at: count::AtomicU32,
+    pub(crate) look_at: count::AtomicU64,
+    doomed: Mutex<Vec<NonNull<Node>>>,
+    /// Effects that a commit concerns, linked through `next`.
+    pub(crate) pending: AtomicPtr<Node>,
+    /// Is some thread running waves?
+    pub(crate) running: AtomicBool,
+    /// Computeds marked since the last wave; owned by the commit right, read as a hint.
+    pub(crate) marked: count::AtomicU64,
+    /// Mean cost of a recompute, in ns, as far as measured.
+    pub(crate) mean_cost: count::AtomicU64,
+    /// Rings when a claim is released, an effect's run ends, a wave ends.
+    pub(crate) progress: Event,
+    pub(crate) looping: Mutex<Option<Looping>>,
+    /// The members seen of a loop that is running towards its limit, by id.
+    pub(crate) suspects: Mutex<std::collections::BTreeMap<u64, String>>,
+    /// The newest revision that an effect committed.
+    pub(crate) caused: count::AtomicU64,
+    /// Effects nobody holds a handle of.
+    pub(crate) detached: Mutex<Vec<NodeRef>>,
+    pub(crate) closed: AtomicBool,
+    pub(crate) counters: Counters,
+    pub(crate) nodes: count::AtomicU64,
+    pub(crate) effects: count::AtomicU64,
+    pub(crate) edges: count::AtomicU64,
+    ids: count::AtomicU64,
+    register: Mutex<Register>,
+    /// The last commits' origins, when history is kept.
+    pub(crate) log: Mutex<std::collections::VecDeque<LogEntry>>,
+    #[cfg(not(loom))]
+    on_error: arc_swap::ArcSwapOption<OnError>,
+    pub(crate) config: Config,
+}
+
+/// Who committed a revision, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct LogEntry {
+    pub(crate) revision: u64,
+    pub(crate) thread: Arc<str>,
+    pub(crate) place: &'static std::panic::Location<'static>,
+}
+
+/// The trimmer's own: see `engine::trim`.
+#[derive(Debug)]
+pub(crate) struct Trim {
+    pub(crate) held: Vec<u64>,
+    pub(crate) kept: Vec<*mut Header>,
+    /// Retired memos that held revisions still need.
+    pub(crate) waiting: *mut Header,
+    /// Signals that keep superseded versions for held revisions.
+    pub(crate) signals: Vec<NonNull<Node>>,
+}
+
+// SAFETY: the pointers are the trimmer's, and the trimmer is whoever holds the lock.
+unsafe impl Send for Trim {}
+
+// SAFETY: shared fields are atomics or locked; each cell names its one owner.
+unsafe impl Send for World {}
+// SAFETY: as above.
+unsafe impl Sync for World {}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+crate::sync::thread_local! {
+    /// How many reads of ours, with user code inside, this thread is in.
+    static READING: Cell<u32> = Cell::new(0);
+    static BURYING: Cell<bool> = Cell::new(false);
+}
+
+/// While it lives, this thread runs no drops of other people's values.
+#[derive(Debug)]
+pub(crate) struct Reading(());
+
+impl Reading {
+    pub(crate) fn begin() -> Self {
+        let _ = READING.try_with(|count| count.set(count.get() + 1));
+        Self(())
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let _ = READING.try_with(|count| count.set(count.get() - 1));
+    }
+}
+
+pub(crate) fn is_reading() -> bool {
+    READING.try_with(|count| count.get() > 0).unwrap_or(true)
+}
+
+/// The world of code that never entered a graph.
+#[cfg(not(loom))]
+pub(crate) fn default_world() -> Arc<World> {
+    static DEFAULT: std::sync::LazyLock<Arc<World>> = std::sync::LazyLock::new(|| {
+        World::new(Config { name: Some("default".to_owned()), ..Config::default() })
+    });
+    DEFAULT.clone()
+}
+
+#[cfg(loom)]
+pub(crate) fn default_world() -> Arc<World> {
+    panic!("under loom every graph is made, and entered, by the scenario")
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { name: None, threads: 0, history: 0, max_rounds: 100 }
+    }
+}
+
+impl World {
+    pub(crate) fn new(config: Config) -> Arc<Self> {
+        Arc::new(Self {
+            clock: CachePadded::new(AtomicU64::new(1)),
+            right: CachePadded::new(AtomicBool::new(false)),
+            inbox: AtomicPtr::new(null_mut()),
+            holds: Holds::new(),
+            to_trim: UnsafeCell::new(std::ptr::null()),
+            superseded: UnsafeCell::new(0),
+            retired: Chain::new(),
+            ripe: Chain::new(),
+            trim: Mutex::new(Trim {
+                held: Vec::new(),
+                kept: Vec::new(),
+                waiting: null_mut(),
+                signals: Vec::new(),
+            }),
+            trim_at: count::AtomicU32::new(0),
+            look_at: count::AtomicU64::new(0),
+            doomed: Mutex::new(Vec::new()),
+            pending: AtomicPtr::new(null_mut()),
+            running: AtomicBool::new(false),
+            marked: Default::default(),
+            mean_cost: Default::default(),
+            progress: Event::new(),
+            looping: Mutex::new(None),
+            suspects: Mutex::new(Default::default()),
+            caused: Default::default(),
+            detached: Mutex::new(Vec::new()),
+            closed: AtomicBool::new(false),
+            counters: Counters::default(),
+            nodes: Default::default(),
+            effects: Default::default(),
+            edges: Default::default(),
+            ids: count::AtomicU64::new(1),
+            register: Mutex::new(Register::default()),
+            log: Mutex::new(std::collections::VecDeque::new()),
+            #[cfg(not(loom))]
+            on_error: arc_swap::ArcSwapOption::const_empty(),
+            config,
+        })
+    }
+
+    pub(crate) fn name(&self) -> Arc<str> {
+        match &self.config.name {
+            Some(name) => Arc::from(name.as_str()),
+            None => Arc::from(format!("graph@{:x}", std::ptr::from_ref(self) as usize)),
+        }
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        // Relaxed: only uniqueness matters.
+        self.ids.fetch_add(1, Relaxed)
+    }
+
+    /// The newest visible revision.
+    #[inline]
+    pub(crate) fn now(&self) -> u64 {
+        // Acquire: pairs with the flip; that commit's versions and marks are visible.
+        self.clock.load(Acquire)
+    }
+
+    pub(crate) fn register(&self, node: &NodeRef) {
+        let mut register = self.register.lock();
+        let index = register.free.pop().unwrap_or_else(|| {
+            register.slots.push(null_mut());
+            u32::try_from(register.slots.len() - 1).expect("fewer than 2^32 nodes live at once")
+        });
+        register.slots[index as usize] = node.as_ptr().as_ptr();
+        // Relaxed: read by the thread that drops the node.
+        node.index.store(index, Relaxed);
+        drop(register);
+        let live = if node.role() == NodeKind::Effect { &self.effects } else { &self.nodes };
+        // Relaxed: statistics.
+        live.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn unregister(&self, node: &Node) {
+        let mut register = self.register.lock();
+        // Relaxed: written at registration, which the last count's drop comes after.
+        let index = node.index.load(Relaxed);
+        register.slots[index as usize] = null_mut();
+        register.free.push(index);
+        drop(register);
+        // An effect is counted until it is disposed, which comes first.
+        if node.role() != NodeKind::Effect {
+            // Relaxed: statistics.
+            self.nodes.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Every live node, in creation order.
+    pub(crate) fn live_nodes(&self) -> Vec<NodeRef> {
+        let register = self.register.lock();
+        let live = register.slots.iter().filter_map(|node| NonNull::new(*node));
+        // SAFETY: a node leaves the register, under this lock, before its memory is freed.
+        let mut nodes: Vec<_> = live.filter_map(|node| unsafe { NodeRef::revive(node) }).collect();
+        drop(register);
+        nodes.sort_unstable_by_key(|node| node.id);
+        nodes
+    }
+
+    /// Takes over an unlinked node: its contents and memory are freed by `bury`.
+    pub(crate) fn doom(&self, node: NonNull<Node>) {
+        self.doomed.lock().push(node);
+    }
+
+    /// Frees what was doomed, unless this thread is inside a read: drops are user code.
+    pub(crate) fn bury(&self) {
+        if is_reading() || BURYING.try_with(|flag| flag.replace(true)).unwrap_or(true) {
+            return;
+        }
+        loop {
+            let doomed = std::mem::take(&mut *self.doomed.lock());
+            if doomed.is_empty() {
+                break;
+            }
+            for node in &doomed {
+                // SAFETY: taken from the list, so ours, once.
+                self.contain_drop(|| unsafe { node::drop_contents(*node) });
+                reclaim::retired(node.as_ptr());
+            }
+            let graves = Graves(doomed);
+            if seeded(Bug::FreeAtOnce) {
+                // What the bug would do; the oracle reports the next touch.
+                std::mem::forget(graves);
+                continue;
+            }
+            reclaim::after_grace(&reclaim::pin(), move || graves.free());
+        }
+        let _ = BURYING.try_with(|flag| flag.set(false));
+    }
+
+    /// Runs a drop of user values; a panic is reported, not passed on.
+    pub(crate) fn contain_drop(&self, drop: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(drop)) {
+            self.report(&Failure::Drop { message: panic_message(&*payload) });
+        }
+    }
+
+    #[cfg(not(loom))]
+    pub(crate) fn set_on_error(&self, handler: Option<OnError>) {
+        self.on_error.store(handler.map(Arc::new));
+    }
+
+    /// Tells whoever listens what nobody else would hear of.
+    pub(crate) fn report(&self, failure: &Failure) {
+        #[cfg(feature = "tracing")]
+        tracing::error!(graph = %self.name(), "{failure}");
+        #[cfg(not(loom))]
+        if let Some(handler) = self.on_error.load_full() {
+            // A handler that panics itself must not take the wave with it.
+            let _ = catch_unwind(AssertUnwindSafe(|| handler(failure)));
+            return;
+        }
+        eprintln!("isobar: {}: {failure}", self.name());
+    }
+}
+
+/// Doomed nodes on their way through a grace period.
+struct Graves(Vec<NonNull<Node>>);
+
+// SAFETY: the nodes are nobody else's any more.
+unsafe impl Send for Graves {}
+
+impl Graves {
+    fn free(self) {
+        for node in self.0 {
+            // SAFETY: contents dropped in `bury`, and the grace period is over.
+            unsafe { node::free(node) };
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // Nodes hold the world, so all are gone; what is left are retired blocks.
+        let waiting = std::mem::replace(&mut self.trim.lock().waiting, null_mut());
+        for first in [waiting, self.retired.take(), self.ripe.take()] {
+            let mut at = NonNull::new(first);
+            while let Some(block) = at {
+                // SAFETY: nobody can reach a retired block of a graph without nodes.
+                let shared = unsafe { crate::block::Shared::from_raw(block) };
+                // SAFETY: the list is ours.
+                at = NonNull::new(shared.header().next.with(|next| unsafe { *next }));
+                self.contain_drop(|| drop(shared));
+            }
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The one shim between the engine and the machine: std's primitives, or loom's under `cfg(loom)`.
+//!
+//! Everything whose interleavings are to be explored comes from here. Reference counts and
+//! counters for statistics are plain std atomics in both worlds: they take no part in a protocol
+//! that loom is asked to judge, and each of them would multiply the executions to explore.
+
+#[cfg(not(loom))]
+mod machine {
+    pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+    pub(crate) use std::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, fence,
+    };
+    pub(crate) use std::thread;
+    pub(crate) use std::thread_local;
+
+    /// A cell whose accesses loom checks for races; here, nothing but the cell.
+    #[derive(Debug, Default)]
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(std::cell::UnsafeCell::new(value))
+        }
+
+        #[inline(always)]
+        pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+            f(self.0.get())
+        }
+
+        #[inline(always)]
+        pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            f(self.0.get())
+        }
+    }
+
+    /// One turn of a wait loop: spin first, then let others run.
+    #[derive(Debug, Default)]
+    pub(crate) struct Spin(crossbeam_utils::Backoff);
+
+    impl Spin {
+        pub(crate) fn turn(&self) {
+            self.0.snooze();
+        }
+
+        /// True when it is time to park instead.
+        pub(crate) fn is_over(&self) -> bool {
+            self.0.is_completed()
+        }
+    }
+
+    pub(crate) fn wait_for(
+        condvar: &Condvar,
+        guard: &mut MutexGuard<'_, ()>,
+        deadline: Option<std::time::Instant>,
+    ) {
+        match deadline {
+            Some(at) => {
+                condvar.wait_until(guard, at);
+            }
+            None => condvar.wait(guard),
+        }
+    }
+}
+
+#[cfg(loom)]
+mod machine {
+    pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::sync::atomic::fence;
+    pub(crate) use loom::thread;
+    pub(crate) use loom::thread_local;
+    use std::ops::{Deref, DerefMut};
+    use std::sync::atomic::Ordering;
+
+    /// Second mode of exploration: a load is a read-modify-write. Stock loom forgets a thread's
+    /// load when the same thread later writes the same atomic, and with it interleavings.
+    fn loads_are_rmw() -> bool {
+        static MODE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+        *MODE.get_or_init(|| std::env::var_os("ISOBAR_LOOM_RMW").is_some())
+    }
+
+    macro_rules! integer {
+        ($name:ident, $loom:ty, $int:ty) => {
+            #[derive(Debug, Default)]
+            pub(crate) struct $name($loom);
+
+            impl $name {
+                pub(crate) fn new(value: $int) -> Self {
+                    Self(<$loom>::new(value))
+                }
+
+                #[track_caller]
+                pub(crate) fn load(&self, order: Ordering) -> $int {
+                    if loads_are_rmw() { self.0.fetch_add(0, rmw(order)) } else { self.0.load(order) }
+                }
+            }
+
+            impl Deref for $name {
+                type Target = $loom;
+                fn deref(&self) -> &$loom {
+                    &self.0
+                }
+            }
+        };
+    }
+
+    fn rmw(order: Ordering) -> Ordering {
+        match order {
+            Ordering::Acquire => Ordering::Acquire,
+            Ordering::SeqCst => Ordering::SeqCst,
+            _ => Ordering::Relaxed,
+        }
+    }
+
+    integer!(AtomicU8, loom::sync::atomic::AtomicU8, u8);
+    integer!(AtomicU64, loom::sync::atomic::AtomicU64, u64);
+    integer!(AtomicUsize, loom::sync::atomic::AtomicUsize, usize);
+
+    #[derive(Debug, Default)]
+    pub(crate) struct AtomicBool(loom::sync::atomic::AtomicBool);
+
+    impl AtomicBool {
+        pub(crate) fn new(value: bool) -> Self {
+            Self(loom::sync::atomic::AtomicBool::new(value))
+        }
+
+        #[track_caller]
+        pub(crate) fn load(&self, order: Ordering) -> bool {
+            if loads_are_rmw() {
+                self.0.fetch_or(false, rmw(order))
+            } else {
+                self.0.load(order)
+            }
+        }
+    }
+
+    impl Deref for AtomicBool {
+        type Target = loom::sync::atomic::AtomicBool;
+        fn deref(&self) -> &Self::Target {
+            &self.0
+        }
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct AtomicPtr<T>(loom::sync::atomic::AtomicPtr<T>);
+
+    impl<T> AtomicPtr<T> {
+        pub(crate) fn new(value: *mut T) -> Self {
+            Self(loom::sync::atomic::AtomicPtr::new(value))
+        }
+
+        #[track_caller]
+        pub(crate) fn load(&self, order: Ordering) -> *mut T {
+            if !loads_are_rmw() {
+                return self.0.load(order);
+            }
+            let null = std::ptr::null_mut();
+            match self.0.compare_exchange(null, null, rmw(order), rmw(order)) {
+                Ok(found) | Err(found) => found,
+            }
+        }
+    }
+
+    impl<T> Deref for AtomicPtr<T> {
+        type Target = loom::sync::atomic::AtomicPtr<T>;
+        fn deref(&self) -> &Self::Target {
+            &self.0
+        }
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    pub(crate) struct MutexGuard<'a, T>(Option<loom::sync::MutexGuard<'a, T>>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(loom::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            MutexGuard(Some(self.0.lock().unwrap_or_else(|e| e.into_inner())))
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            self.0.try_lock().ok().map(|guard| MutexGuard(Some(guard)))
+        }
+
+        pub(crate) fn into_inner(self) -> T {
+            self.0.into_inner().unwrap_or_else(|e| e.into_inner())
+        }
+    }
+
+    impl<T> Deref for MutexGuard<'_, T> {
+        type Target = T;
+        fn deref(&self) -> &T {
+            self.0.as_ref().expect("a guard outside of a wait holds its lock")
+        }
+    }
+
+    impl<T> DerefMut for MutexGuard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            self.0.as_mut().expect("a guard outside of a wait holds its lock")
+        }
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Condvar(loom::sync::Condvar);
+
+    impl Condvar {
+        pub(crate) fn new() -> Self {
+            Self(loom::sync::Condvar::new())
+        }
+
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
+        }
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Spin;
+
+    impl Spin {
+        pub(crate) fn turn(&self) {
+            loom::thread::yield_now();
+        }
+
+        pub(crate) fn is_over(&self) -> bool {
+            true
+        }
+    }
+
+    /// Loom knows no time: a wait with a deadline is a wait.
+    pub(crate) fn wait_for(
+        condvar: &Condvar,
+        guard: &mut MutexGuard<'_, ()>,
+        _deadline: Option<std::time::Instant>,
+    ) {
+        let inner = guard.0.take().expect("a guard outside of a wait holds its lock");
+        guard.0 = Some(condvar.0.wait(inner).unwrap_or_else(|e| e.into_inner()));
+    }
+}
+
+pub(crate) use machine::*;
+pub(crate) use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+
+/// Reference counts and statistics: std atomics in both worlds.
+pub(crate) mod count {
+    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
+}
+
+use crate::seeded::{Bug, seeded};
+
+/// Waiting for a condition that other threads make true: register, check again, park.
+#[derive(Debug)]
+pub(crate) struct Event {
+    waiters: AtomicUsize,
+    lock: Mutex<()>,
+    condvar: Condvar,
+}
+
+impl Event {
+    pub(crate) fn new() -> Self {
+        Self { waiters: AtomicUsize::new(0), lock: Mutex::new(()), condvar: Condvar::new() }
+    }
+
+    /// Returns when `ready` does, or false once `deadline` has passed.
+    ///
+    /// `ready` runs under this event's lock and must not run user code or notify.
+    pub(crate) fn wait(
+        &self,
+        deadline: Option<std::time::Instant>,
+        mut ready: impl FnMut() -> bool,
+    ) -> bool {
+        // Relaxed: the fence below orders the registration before the check.
+        self.waiters.fetch_add(1, Relaxed);
+        // Pairs with the fence in `notify`: either it sees this waiter, or `ready` sees its news.
+        fence(SeqCst);
+        let mut guard = self.lock.lock();
+        let done = loop {
+            if ready() {
+                break true;
+            }
+            if deadline.is_some_and(|at| std::time::Instant::now() >= at) {
+                break false;
+            }
+            wait_for(&self.condvar, &mut guard, deadline);
+        };
+        drop(guard);
+        // Relaxed: a stale count costs a needless notification.
+        self.waiters.fetch_sub(1, Relaxed);
+        done
+    }
+
+    /// Wakes every waiter; the news must have been stored before the call.
+    pub(crate) fn notify(&self) {
+        if !seeded(Bug::NotifyUnfenced) {
+            // Pairs with the fence in `wait`.
+            fence(SeqCst);
+        }
+        self.notify_unfenced();
+    }
+
+    /// The same without the fence: may miss a waiter that registers at this moment, so a fenced
+    /// `notify` must follow later.
+    pub(crate) fn notify_unfenced(&self) {
+        // Relaxed: see `wait`; the count is only a hint whether to take the lock.
+        if self.waiters.load(Relaxed) > 0 {
+            // The empty section orders this wake-up after a waiter's check and before its sleep.
+            drop(self.lock.lock());
+            self.condvar.notify_all();
+        }
+    }
+}

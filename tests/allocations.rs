@@ -1,0 +1,187 @@
+//! What the graph costs in memory, counted by the allocator: nothing per recompute in steady state,
+//! and at most 256 bytes for a computed with one source.
+//!
+//! Counted per thread, in graphs that use no other thread, so that nothing else is counted along.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use isobar::{Computed, Effect, Graph, Signal};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static BYTES: Cell<i64> = const { Cell::new(0) };
+}
+
+fn count(allocations: u64, bytes: i64) {
+    // At the end of a thread there is nothing left to count with, or for.
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + allocations));
+    let _ = BYTES.try_with(|count| count.set(count.get() + bytes));
+}
+
+// SAFETY: everything is handed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, layout.size() as i64);
+        // SAFETY: the caller's duty is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        count(0, -(layout.size() as i64));
+        // SAFETY: the caller's duty is the same.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(1, size as i64 - layout.size() as i64);
+        // SAFETY: the caller's duty is the same.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const WARM_UP: u64 = 4_096;
+const WAVES: u64 = 6_400;
+/// Amortized housekeeping of the committer, such as the growth of a queue that is then kept.
+const ALLOWED: u64 = WAVES / 64;
+
+#[test]
+fn a_chain_recomputes_without_allocating() {
+    let g = alone();
+    let s = g.signal(0u64);
+    let end = (0..100).fold(plus(&g, &s), |end, _| {
+        let end = end.clone();
+        g.computed(move || end.get() + 1)
+    });
+    steady("chain, pulled", || {
+        s.update(|n| n + 1);
+        end.get();
+    });
+    let (_effect, runs) = watch(&g, std::slice::from_ref(&end));
+    steady("chain, observed", || s.update(|n| n + 1));
+    assert!(runs.load(Ordering::Relaxed) > WAVES, "waves did run");
+}
+
+#[test]
+fn a_fan_recomputes_without_allocating() {
+    let g = alone();
+    let s = g.signal(0u64);
+    let level: Vec<_> = (0..100).map(|_| plus(&g, &s)).collect();
+    let sum = g.computed({
+        let level = level.clone();
+        move || level.iter().map(|node| node.get()).sum::<u64>()
+    });
+    steady("fan, pulled", || {
+        s.update(|n| n + 1);
+        sum.get();
+    });
+    let (_effect, runs) = watch(&g, std::slice::from_ref(&sum));
+    steady("fan, observed", || s.update(|n| n + 1));
+    let (_effects, more) = watch(&g, &level);
+    steady("fan, observed at every node", || s.update(|n| n + 1));
+    assert!(runs.load(Ordering::Relaxed).min(more.load(Ordering::Relaxed)) > WAVES);
+}
+
+#[test]
+fn a_diamond_recomputes_without_allocating() {
+    let g = alone();
+    let (s, t) = (g.signal(0u64), g.signal(0u64));
+    let (left, right) = (plus(&g, &s), plus(&g, &s));
+    let bottom = g.computed({
+        let (left, right, t) = (left.clone(), right.clone(), t.clone());
+        move || left.get() + right.get() * t.get()
+    });
+    // The edges to `right` and `t` come and go.
+    let fickle = g.computed({
+        let (left, right, t) = (left.clone(), right.clone(), t.clone());
+        move || if left.get() % 2 == 0 { right.get() } else { t.get() }
+    });
+    steady("diamond, pulled", || {
+        s.set(s.get() + 1);
+        bottom.get();
+    });
+    let (_effect, runs) = watch(&g, std::slice::from_ref(&bottom));
+    steady("diamond, observed", || s.set(s.get() + 1));
+    let (_other, _) = watch(&g, std::slice::from_ref(&fickle));
+    steady("diamond with a moving edge", || s.set(s.get() + 1));
+    assert!(runs.load(Ordering::Relaxed) > WAVES, "waves did run");
+}
+
+#[test]
+fn a_clean_read_does_not_allocate() {
+    let g = alone();
+    let s = g.signal(1u64);
+    let plus = plus(&g, &s);
+    steady("clean reads", || {
+        assert_eq!((s.get(), plus.get()), (1, 2));
+        assert_eq!(plus.with(|n| *n) + *plus.load(), 4);
+    });
+}
+
+#[test]
+fn a_computed_of_one_source_is_small() {
+    const NODES: usize = 10_000;
+    let g = alone();
+    let s = g.signal(1u64);
+    let mut nodes: Vec<Computed<u64>> = Vec::with_capacity(NODES);
+    let before = BYTES.get();
+    for _ in 0..NODES {
+        let node = plus(&g, &s);
+        node.get();
+        nodes.push(node);
+    }
+    let grown = BYTES.get() - before + (NODES * size_of::<Computed<u64>>()) as i64;
+    let each = grown as f64 / NODES as f64;
+    println!("a computed with one source, its handle and its closure: {each:.1} bytes");
+    assert_eq!(nodes.iter().map(|node| node.get()).sum::<u64>(), 2 * NODES as u64);
+    assert!(each <= 256.0, "{each} bytes");
+    // And all of it comes back.
+    nodes.clear();
+    g.settle().expect("nothing loops");
+    g.collect();
+    let left = BYTES.get() - before;
+    println!("left after the drop: {:.1} bytes a node", left as f64 / NODES as f64);
+    assert!(left < 32 * NODES as i64, "{left} bytes left");
+}
+
+fn alone() -> Graph {
+    Graph::builder().threads(1).build()
+}
+
+fn plus(g: &Graph, s: &Signal<u64>) -> Computed<u64> {
+    let s = s.clone();
+    g.computed(move || s.get() + 1)
+}
+
+fn watch(g: &Graph, nodes: &[Computed<u64>]) -> (Vec<Effect>, Arc<AtomicU64>) {
+    let runs = Arc::<AtomicU64>::default();
+    let effect = |node: &Computed<u64>| {
+        let (node, runs) = (node.clone(), Arc::clone(&runs));
+        g.effect(move || {
+            node.get();
+            runs.fetch_add(1, Ordering::Relaxed);
+        })
+    };
+    (nodes.iter().map(effect).collect(), runs)
+}
+
+/// Warms up, then counts.
+fn steady(name: &str, mut wave: impl FnMut()) {
+    for _ in 0..WARM_UP {
+        wave();
+    }
+    let before = ALLOCATIONS.get();
+    for _ in 0..WAVES {
+        wave();
+    }
+    let made = ALLOCATIONS.get() - before;
+    println!("{name}: {made} allocations in {WAVES} waves");
+    assert!(made <= ALLOWED, "{name}: {made} allocations in {WAVES} waves");
+}

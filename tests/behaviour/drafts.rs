@@ -1,0 +1,298 @@
+//! What-if: writes nobody else sees, and what would follow from them.
+
+use std::thread;
+
+use isobar::{batch, computed, effect, signal};
+
+use crate::stage::{Count, Trace, caught, in_graph, says};
+
+#[test]
+fn a_draft_shows_its_author_what_would_follow_and_nobody_else() {
+    in_graph(|g| {
+        let seen = Trace::new();
+        let (a, b) = (signal(1), signal(10));
+        let sum = computed!([a, b] a.get() + b.get());
+        let _watch = effect!([sum, seen] seen.note(sum.get()));
+        let mut draft = g.draft();
+        draft.set(&a, 5);
+        assert_eq!((draft.get(&a), draft.get(&b), draft.get(&sum)), (5, 10, 15));
+        draft.update(&b, |v| v * 2);
+        draft.mutate(&b, |v| *v += 1);
+        assert_eq!((draft.with(&b, |v| *v), *draft.load(&sum)), (21, 26));
+        assert_eq!((a.get(), b.get(), sum.get()), (1, 10, 11));
+        thread::scope(|scope| {
+            assert_eq!(scope.spawn(|| sum.get()).join().unwrap(), 11);
+        });
+        drop(draft);
+        assert_eq!((a.get(), sum.get()), (1, 11));
+        assert_eq!(seen.take(), [11]);
+    });
+}
+
+#[test]
+fn a_commit_is_one_revision_with_everything_in_it() {
+    in_graph(|g| {
+        let seen = Trace::new();
+        let (a, b) = (signal(1), signal(1));
+        let _watch = effect!([a, b, seen] seen.note((a.get(), b.get())));
+        let mut draft = g.draft();
+        draft.set(&a, 2);
+        draft.set(&b, 2);
+        let at = draft.commit().unwrap();
+        assert_eq!((a.revision(), b.revision(), g.revision()), (at, at, at));
+        assert_eq!(seen.take(), [(1, 1), (2, 2)]);
+    });
+}
+
+#[test]
+fn inside_enter_every_handle_speaks_of_the_draft() {
+    in_graph(|g| {
+        let a = signal(1);
+        let c = computed!([a] a.get() * 10);
+        let mut draft = g.draft();
+        let told = draft.enter(|| {
+            a.set(2);
+            a.update(|v| v + 1);
+            (a.get(), c.get(), c.peek())
+        });
+        assert_eq!(told, (3, 30, 30));
+        assert_eq!((a.get(), c.get()), (1, 10));
+        assert_eq!((draft.get(&a), draft.get(&c)), (3, 30));
+        draft.commit().unwrap();
+        assert_eq!((a.get(), c.get()), (3, 30));
+    });
+}
+
+#[test]
+fn a_draft_stands_on_its_base_until_it_is_rebased() {
+    in_graph(|g| {
+        let (a, b) = (signal(1), signal(10));
+        let sum = computed!([a, b] a.get() + b.get());
+        let mut draft = g.draft();
+        let base = g.revision();
+        draft.set(&a, 2);
+        b.set(20);
+        assert_eq!(
+            (draft.base(), draft.get(&b), draft.get(&sum)),
+            (base, 10, 12)
+        );
+        draft.rebase();
+        assert_eq!(
+            (draft.base(), draft.get(&b), draft.get(&sum)),
+            (g.revision(), 20, 22)
+        );
+    });
+}
+
+#[test]
+fn a_signal_it_wrote_that_has_changed_is_a_conflict_and_the_draft_comes_back() {
+    in_graph(|g| {
+        let a = isobar::Signal::builder(1).name("a").build();
+        let b = signal(1);
+        let mut draft = g.draft();
+        draft.set(&a, 2);
+        draft.set(&b, 2);
+        a.set(100);
+        let conflict = draft.commit().unwrap_err();
+        assert_eq!(conflict.signals, ["a"]);
+        assert_eq!((a.get(), b.get()), (100, 1), "nothing of it was committed");
+        let mut draft = conflict.into_draft();
+        assert_eq!((draft.get(&a), draft.get(&b)), (2, 2));
+        draft.rebase();
+        draft.commit().unwrap();
+        assert_eq!((a.get(), b.get()), (2, 2));
+    });
+}
+
+#[test]
+fn commit_over_overwrites_whatever_has_changed() {
+    in_graph(|g| {
+        let (a, b) = (signal(1), signal(1));
+        let mut draft = g.draft();
+        draft.set(&a, 2);
+        a.set(100);
+        b.set(100);
+        let at = draft.commit_over();
+        assert_eq!((a.get(), b.get(), a.revision()), (2, 100, at));
+    });
+}
+
+#[test]
+fn a_signal_it_only_read_may_change() {
+    in_graph(|g| {
+        let (a, b) = (signal(1), signal(10));
+        let sum = computed!([a, b] a.get() + b.get());
+        let mut draft = g.draft();
+        draft.set(&a, 2);
+        draft.get(&sum);
+        b.set(20);
+        draft.commit().unwrap();
+        assert_eq!(sum.get(), 22);
+    });
+}
+
+#[test]
+fn of_two_drafts_on_one_base_the_second_to_write_the_same_signal_conflicts() {
+    in_graph(|g| {
+        let (a, b) = (signal(1), signal(1));
+        let (mut first, mut second, mut third) = (g.draft(), g.draft(), g.draft());
+        first.set(&a, 2);
+        second.set(&a, 3);
+        third.set(&b, 4);
+        assert_eq!((first.get(&a), second.get(&a), third.get(&a)), (2, 3, 1));
+        first.commit().unwrap();
+        assert!(second.commit().is_err());
+        third.commit().unwrap();
+        assert_eq!((a.get(), b.get()), (2, 4));
+    });
+}
+
+#[test]
+fn an_update_in_a_draft_is_replayed_on_the_newest_value() {
+    in_graph(|g| {
+        let a = signal(0);
+        let mut draft = g.draft();
+        draft.update(&a, |v| v + 1);
+        assert_eq!(draft.get(&a), 1);
+        a.set(10);
+        if let Err(conflict) = draft.commit() {
+            let mut draft = conflict.into_draft();
+            draft.rebase();
+            assert_eq!(draft.get(&a), 11);
+            draft.commit().unwrap();
+        }
+        assert_eq!(a.get(), 11);
+    });
+}
+
+#[test]
+fn a_draft_may_be_filled_on_one_thread_and_committed_on_another() {
+    in_graph(|g| {
+        let a = signal(1);
+        let c = computed!([a] a.get() * 10);
+        let mut draft = g.draft();
+        draft.set(&a, 2);
+        let node = c.clone();
+        let read = thread::spawn(move || {
+            let read = draft.get(&node);
+            draft.commit().unwrap();
+            read
+        });
+        assert_eq!(read.join().unwrap(), 20);
+        assert_eq!(c.get(), 20);
+    });
+}
+
+#[test]
+fn a_draft_works_each_value_out_once_and_leaves_the_cached_ones_alone() {
+    in_graph(|g| {
+        let runs = Count::new();
+        let a = signal(1);
+        let c = computed!([a, runs] { runs.tick(); a.get() });
+        let d = computed!([c] c.get() + 1);
+        d.get();
+        runs.take();
+        let mut draft = g.draft();
+        draft.set(&a, 2);
+        assert_eq!((draft.get(&d), draft.get(&c), draft.get(&d)), (3, 2, 3));
+        assert_eq!(runs.take(), 1);
+        assert_eq!((d.get(), c.get(), runs.take()), (2, 1, 0));
+        draft.set(&a, 3);
+        assert_eq!((draft.get(&d), runs.take()), (4, 1));
+    });
+}
+
+#[test]
+fn a_draft_of_equal_values_changes_nothing() {
+    in_graph(|g| {
+        let runs = Count::new();
+        let a = signal(1);
+        let _watch = effect!([a, runs] { a.get(); runs.tick(); });
+        let at = a.revision();
+        runs.take();
+        let mut draft = g.draft();
+        draft.set(&a, 7);
+        draft.set(&a, 1);
+        draft.commit().unwrap();
+        assert_eq!((runs.take(), a.revision()), (0, at));
+    });
+}
+
+#[test]
+fn its_diff_names_what_would_differ_and_nothing_else() {
+    in_graph(|g| {
+        let a = isobar::Signal::builder(1).name("a").build();
+        let b = isobar::Signal::builder(1).name("b").build();
+        let named = |name: &str, f: Box<dyn Fn() -> i32 + Send + Sync>| {
+            isobar::Computed::builder(move || f()).name(name).build()
+        };
+        let source = a.clone();
+        let twice = named("twice", Box::new(move || source.get() * 2));
+        let source = a.clone();
+        let positive = named("positive", Box::new(move || source.get().signum()));
+        let source = b.clone();
+        let other = named("other", Box::new(move || source.get()));
+        let _watch =
+            effect!([twice, positive, other] _ = (twice.get(), positive.get(), other.get()));
+        let mut draft = g.draft();
+        draft.set(&a, 5);
+        let mut names: Vec<_> = draft.diff().iter().map(|d| d.node().name()).collect();
+        names.sort();
+        assert_eq!(names, ["a", "twice"]);
+    });
+}
+
+#[test]
+fn a_compare_set_inside_fails_the_whole_commit() {
+    in_graph(|g| {
+        let (a, b) = (signal(1), signal(1));
+        let at = a.revision();
+        let mut draft = g.draft();
+        draft.set(&b, 2);
+        draft.enter(|| a.compare_set(at, 2).unwrap());
+        a.set(100);
+        assert!(draft.commit().is_err());
+        assert_eq!((a.get(), b.get()), (100, 1));
+    });
+}
+
+#[test]
+fn a_batch_inside_enter_belongs_to_the_draft() {
+    in_graph(|g| {
+        let (a, b) = (signal(0), signal(0));
+        let mut draft = g.draft();
+        draft.enter(|| {
+            batch(|| {
+                a.set(1);
+                b.set(1);
+            });
+            caught(|| {
+                batch(|| {
+                    a.set(2);
+                    panic!("undone");
+                })
+            });
+        });
+        assert_eq!((a.get(), draft.get(&a), draft.get(&b)), (0, 1, 1));
+        draft.commit().unwrap();
+        assert_eq!((a.get(), b.get()), (1, 1));
+    });
+}
+
+#[test]
+fn an_error_that_would_follow_stays_in_the_draft() {
+    in_graph(|g| {
+        let a = signal(5);
+        let c = computed!([a] {
+            assert!(a.get() != 0, "zero");
+            10 / a.get()
+        });
+        assert_eq!(c.get(), 2);
+        let mut draft = g.draft();
+        draft.set(&a, 0);
+        says(caught(|| draft.get(&c)), &["zero"]);
+        assert_eq!(c.get(), 2);
+        draft.set(&a, 2);
+        assert_eq!(draft.get(&c), 5);
+    });
+}

@@ -1,0 +1,6 @@
+// Whoever gets the view reads.
+fn main() {
+    let signal = isobar::signal(1);
+    let view = signal.read_only();
+    view.set(2);
+}

@@ -2,8 +2,10 @@
 
 macro_rules! bugs {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
+        /// A seeded bug.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-        pub(crate) enum Bug { $($(#[doc = $doc])+ $name,)+ }
+        #[cfg_attr(not(loom), allow(unreachable_pub, dead_code))]
+        pub enum Bug { $($(#[doc = $doc])+ $name,)+ }
 
         #[cfg(loom)]
         impl Bug {

@@ -71,8 +71,10 @@ mod machine {
     use std::ops::{Deref, DerefMut};
     use std::sync::atomic::Ordering;
 
-    /// Second mode of exploration: a load is a read-modify-write. Stock loom forgets a thread's
-    /// load when the same thread later writes the same atomic, and with it interleavings.
+    /// Second mode of exploration: loads and stores are read-modify-writes. Stock loom forgets a
+    /// thread's load when the same thread later writes the same atomic, and with it
+    /// interleavings. Stores too, because loom does not order a plain store against the
+    /// read-modify-write of another thread, and then shows a value that was overwritten.
     fn loads_are_rmw() -> bool {
         static MODE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
         *MODE.get_or_init(|| std::env::var_os("ISOBAR_LOOM_RMW").is_some())
@@ -91,6 +93,15 @@ mod machine {
                 #[track_caller]
                 pub(crate) fn load(&self, order: Ordering) -> $int {
                     if loads_are_rmw() { self.0.fetch_add(0, rmw(order)) } else { self.0.load(order) }
+                }
+
+                #[track_caller]
+                pub(crate) fn store(&self, value: $int, order: Ordering) {
+                    if loads_are_rmw() {
+                        self.0.swap(value, order);
+                    } else {
+                        self.0.store(value, order);
+                    }
                 }
             }
 
@@ -131,6 +142,15 @@ mod machine {
                 self.0.load(order)
             }
         }
+
+        #[track_caller]
+        pub(crate) fn store(&self, value: bool, order: Ordering) {
+            if loads_are_rmw() {
+                self.0.swap(value, order);
+            } else {
+                self.0.store(value, order);
+            }
+        }
     }
 
     impl Deref for AtomicBool {
@@ -156,6 +176,15 @@ mod machine {
             let null = std::ptr::null_mut();
             match self.0.compare_exchange(null, null, rmw(order), rmw(order)) {
                 Ok(found) | Err(found) => found,
+            }
+        }
+
+        #[track_caller]
+        pub(crate) fn store(&self, value: *mut T, order: Ordering) {
+            if loads_are_rmw() {
+                self.0.swap(value, order);
+            } else {
+                self.0.store(value, order);
             }
         }
     }

@@ -8,7 +8,6 @@
 use super::mark::Marker;
 use super::trim;
 use crate::block::Header;
-use crate::reclaim;
 use crate::seeded::{Bug, seeded};
 use crate::structure::node::Node;
 use crate::structure::request::{Answer, Condition, Request, Write, state};

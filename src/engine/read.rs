@@ -4,7 +4,7 @@
 use super::evaluate::{self, Found, Wait};
 use super::frame::{self, Frame, HeldView, View};
 use super::private;
-use crate::block::{Header, Shared};
+use crate::block::Header;
 use crate::error::ReadError;
 use crate::reclaim;
 use crate::seeded::{Bug, seeded};

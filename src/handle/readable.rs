@@ -1,7 +1,7 @@
 //! Reading, the same for every kind of handle.
 
 use super::effect::Effect;
-use super::inspect::{Node, Why};
+use super::inspect::Node;
 use super::loaded::Loaded;
 use crate::engine::read::{self, Track};
 use crate::error::{ReadError, Timeout};

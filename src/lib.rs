@@ -22,6 +22,7 @@
 // Layer 0, what the machine gives us; layer 1, words.
 mod block;
 mod error;
+mod participants;
 mod pool;
 mod reclaim;
 mod revision;

@@ -1,57 +1,142 @@
-//! When memory may go: pins and grace periods. The only file that names the reclamation crate.
+//! When memory may go: pins, epochs and grace periods.
 //!
 //! A pin protects what a thread finds through shared pointers for the few nanoseconds until it
-//! has made the find its own (see `holds`). Protocol: docs/protocols/reclaim.md.
+//! has made the find its own (see `holds`); no user code runs under one. What is unlinked in one
+//! epoch may be freed two epochs later: by then every thread that could have found it has
+//! unpinned. Protocol: docs/protocols/reclaim.md; the scheme is that of Fraser's "Practical
+//! lock-freedom" (2004), with the epochs driven by whoever frees.
+
+use crate::participants::{LOCAL, registry};
+use crate::seeded::{Bug, seeded};
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, fence};
+use std::marker::PhantomData;
+
+/// Epochs go 2, 4, 6 ..: a pinned epoch is never 0.
+const STEP: u64 = 2;
 
 #[cfg(not(loom))]
-mod epoch {
-    use crossbeam_epoch::{Collector, LocalHandle};
-    use std::sync::LazyLock;
+fn epoch() -> &'static AtomicU64 {
+    static EPOCH: crossbeam_utils::CachePadded<AtomicU64> =
+        crossbeam_utils::CachePadded::new(AtomicU64::new(STEP));
+    &EPOCH
+}
 
-    /// Our own collector: what other crates defer is not ours to run, nor ours theirs.
-    static COLLECTOR: LazyLock<Collector> = LazyLock::new(Collector::new);
-
-    thread_local! {
-        static HANDLE: LocalHandle = COLLECTOR.register();
+#[cfg(loom)]
+fn epoch() -> impl std::ops::Deref<Target = AtomicU64> {
+    loom::lazy_static! {
+        static ref EPOCH: AtomicU64 = AtomicU64::new(STEP);
     }
-
-    /// While it lives, nothing retired after its creation is reclaimed.
-    pub(crate) type Guard = crossbeam_epoch::Guard;
-
-    #[inline]
-    pub(crate) fn pin() -> Guard {
-        // A handle dropped in a thread-local destructor may come after our own.
-        HANDLE.try_with(LocalHandle::pin).unwrap_or_else(|_| COLLECTOR.register().pin())
-    }
-
-    /// Runs `f`, on some thread, once every guard that lives now is gone. `f` must be short and
-    /// must not run user code.
-    pub(crate) fn after_grace<F: FnOnce() + Send>(guard: &Guard, f: F) {
-        // SAFETY: the closures given here capture a graph by reference count and chains of
-        // retired records by pointer; neither borrows from the caller.
-        unsafe { guard.defer_unchecked(f) }
-    }
-
-    /// Moves grace periods along, as far as other threads' pins allow.
-    pub(crate) fn hurry() {
-        for _ in 0..4 {
-            pin().flush();
+    struct Static;
+    impl std::ops::Deref for Static {
+        type Target = AtomicU64;
+        fn deref(&self) -> &AtomicU64 {
+            &EPOCH
         }
     }
+    Static
+}
 
+/// While it lives, nothing unlinked after its creation is freed. Not `Send`.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    #[cfg(loom)]
+    id: u64,
+    _thread: PhantomData<*const ()>,
+}
+
+/// Pins this thread. A thread that is ending, and has no announcements left, must not ask.
+#[inline]
+pub(crate) fn pin() -> Guard {
+    LOCAL.with(|local| {
+        let pins = local.pins.get();
+        local.pins.set(pins + 1);
+        if pins == 0 && !seeded(Bug::NoPin) {
+            // Relaxed: an older epoch than the newest holds up more than needed.
+            let now = epoch().load(Relaxed);
+            // Relaxed: ordered by the fence.
+            local.participant.pinned.store(now, Relaxed);
+            if !seeded(Bug::NoPinFence) {
+                // Pairs with the fence in `try_advance`: either it sees this pin, or this thread
+                // sees everything unlinked before (claim R1).
+                fence(SeqCst);
+            }
+        }
+    });
+    Guard {
+        #[cfg(loom)]
+        id: oracle::pinned(),
+        _thread: PhantomData,
+    }
+}
+
+impl Drop for Guard {
+    #[inline]
+    fn drop(&mut self) {
+        #[cfg(loom)]
+        oracle::unpinned(self.id);
+        LOCAL.with(|local| {
+            let pins = local.pins.get() - 1;
+            local.pins.set(pins);
+            if pins == 0 {
+                // Release: what was found was looked at before; pairs with `try_advance`.
+                local.participant.pinned.store(0, Release);
+            }
+        });
+    }
+}
+
+/// The epoch that what was unlinked before this call belongs to.
+pub(crate) fn stamp() -> u64 {
+    // The unlinking comes before the epoch is read: a pin that does not see it is as old as
+    // this epoch at most. Pairs with the fence in `pin`.
+    fence(SeqCst);
+    // Relaxed: ordered by the fence.
+    epoch().load(Relaxed)
+}
+
+/// Is the grace period of a stamp over?
+pub(crate) fn is_over(stamp: u64) -> bool {
+    // Acquire: pairs with the Release of each step: all pins of the epochs before are over.
+    epoch().load(Acquire) >= stamp + 2 * STEP || seeded(Bug::NoGrace)
+}
+
+/// Moves the epoch one step, unless some thread is still pinned at an older one.
+pub(crate) fn try_advance() {
+    let epoch = epoch();
+    // Relaxed: the exchange decides.
+    let now = epoch.load(Relaxed);
+    // Pairs with the fence in `pin`.
+    fence(SeqCst);
+    let mut held_up = false;
+    registry().each(|participant| {
+        // Acquire: pairs with the Release of the unpin.
+        let pinned = participant.pinned.load(Acquire);
+        held_up |= pinned != 0 && pinned != now;
+    });
+    if !held_up {
+        // Release: passes on what the unpins gave; pairs with `is_over`. A lost race means
+        // that somebody else made the step.
+        let _ = epoch.compare_exchange(now, now + STEP, Release, Relaxed);
+    }
+}
+
+#[cfg(not(loom))]
+mod oracle {
     #[inline(always)]
     pub(crate) fn retired<T>(_record: *const T) {}
+
+    #[inline(always)]
+    pub(crate) fn freed<T>(_record: *const T) {}
 
     #[inline(always)]
     pub(crate) fn check<T>(_record: *const T) {}
 }
 
 /// The oracle: a retired record is dead as soon as every guard that lived at its retirement is
-/// gone, and touching a dead one fails the model. Records are leaked, so a failure is a report,
-/// never undefined behaviour.
+/// gone, or, with the oracle off, when the epochs say so; touching a dead one fails the model.
+/// Records are never freed under loom, so a failure is a report, not undefined behaviour.
 #[cfg(loom)]
 mod oracle {
-    use crate::seeded::{Bug, seeded};
     use crate::sync::{SeqCst, fence};
     use std::collections::HashMap;
     use std::sync::{Mutex, OnceLock};
@@ -70,7 +155,7 @@ mod oracle {
         f(ORACLE.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert_default())
     }
 
-    /// With the oracle off its fences are off too: they could hide a fence the code lacks.
+    /// With the oracle off its fence is off too: it could hide one the code lacks.
     fn is_on() -> bool {
         static MODE: OnceLock<bool> = OnceLock::new();
         *MODE.get_or_init(|| std::env::var_os("ISOBAR_LOOM_NO_ORACLE").is_none())
@@ -81,38 +166,25 @@ mod oracle {
         with(|oracle| *oracle = Oracle::default());
     }
 
-    #[derive(Debug)]
-    pub(crate) struct Guard(u64);
-
-    pub(crate) fn pin() -> Guard {
-        if !is_on() || seeded(Bug::NoPin) {
-            return Guard(0);
+    pub(super) fn pinned() -> u64 {
+        if crate::seeded::seeded(crate::seeded::Bug::NoPin) {
+            return 0;
         }
-        let id = with(|oracle| {
+        with(|oracle| {
             oracle.next += 1;
             oracle.live.push(oracle.next);
             oracle.next
+        })
+    }
+
+    pub(super) fn unpinned(id: u64) {
+        with(|oracle| {
+            oracle.live.retain(|live| *live != id);
+            for guards in oracle.retired.values_mut() {
+                guards.retain(|guard| *guard != id);
+            }
         });
-        fence(SeqCst);
-        Guard(id)
     }
-
-    impl Drop for Guard {
-        fn drop(&mut self) {
-            with(|oracle| {
-                oracle.live.retain(|id| *id != self.0);
-                for guards in oracle.retired.values_mut() {
-                    guards.retain(|id| *id != self.0);
-                }
-            });
-        }
-    }
-
-    pub(crate) fn after_grace<F: FnOnce() + Send>(_guard: &Guard, f: F) {
-        std::mem::forget(f);
-    }
-
-    pub(crate) fn hurry() {}
 
     /// The record was unlinked; from here on only the guards that live now protect it.
     pub(crate) fn retired<T>(record: *const T) {
@@ -125,21 +197,23 @@ mod oracle {
         }
     }
 
+    /// The epochs say that the record may be freed.
+    pub(crate) fn freed<T>(record: *const T) {
+        with(|oracle| {
+            oracle.retired.insert(record as usize, Vec::new());
+        });
+    }
+
     /// Fails the model if the record is dead.
     #[track_caller]
     pub(crate) fn check<T>(record: *const T) {
-        if is_on() {
-            let dead = with(|oracle| {
-                oracle.retired.get(&(record as usize)).is_some_and(Vec::is_empty)
-            });
-            assert!(!dead, "use after reclaim");
-        }
+        let dead = with(|oracle| {
+            oracle.retired.get(&(record as usize)).is_some_and(Vec::is_empty)
+        });
+        assert!(!dead, "use after reclaim");
     }
 }
 
-#[cfg(not(loom))]
-pub(crate) use epoch::*;
 #[cfg(loom)]
 pub use oracle::reset;
-#[cfg(loom)]
-pub(crate) use oracle::*;
+pub(crate) use oracle::{check, freed, retired};

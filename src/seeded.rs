@@ -66,6 +66,10 @@ bugs! {
     NoTable = "no-table",
     /// A read of a value that may be reclaimed, without a pin.
     NoPin = "no-pin",
+    /// A pin is announced without a fence.
+    NoPinFence = "no-pin-fence",
+    /// What is retired is freed without waiting for a grace period.
+    NoGrace = "no-grace",
     /// An equal result counts as a change.
     NoCutoff = "no-cutoff",
     /// A batch's private result is published.

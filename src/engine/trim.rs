@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   superseded version --trim--> unlinked --+
-//!   replaced memo ----- retired ------------+--grace period--> ripe --not kept--> dropped
+//!   replaced memo ----- retired ------------+-- limbo, a grace period --not kept--> dropped
 //! ```
 
 use super::commit::Right;
@@ -15,7 +15,7 @@ use crate::seeded::{Bug, seeded};
 use crate::structure::holds;
 use crate::structure::node::{Node, NodeKind};
 use crate::structure::world::{Trim, World, is_reading};
-use crate::sync::{Acquire, Relaxed, Release, SeqCst, fence};
+use crate::sync::{Acquire, Relaxed, Release};
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 
@@ -53,12 +53,13 @@ pub(crate) fn signals(world: &Arc<World>, list: Option<*const Node>) {
 
 /// Lets go of everything that can go now.
 pub(crate) fn collect(world: &Arc<World>) {
-    for _ in 0..2 {
+    // Three epochs from unlinking to freeing, if nobody is pinned.
+    for _ in 0..4 {
         let right = Right::wait(world);
         let collected = right.collect(0);
         right.leave(collected);
-        reclaim::hurry();
         drop_ripe(world);
+        reclaim::try_advance();
         world.bury();
     }
 }
@@ -104,9 +105,8 @@ fn run(world: &Arc<World>, trim: &mut Trim) {
     // Relaxed: hints.
     world.look_at.store(2 * waiting.length + u64::from(BATCH), Relaxed);
     world.trim_at.store(trim.signals.len() as u32 / 4 + BATCH, Relaxed);
-    if let Some((first, last)) = gone.ends() {
-        let ripening = Ripening { world: world.clone(), first, last };
-        reclaim::after_grace(&reclaim::pin(), move || ripening.done());
+    if let Some((first, _)) = gone.ends() {
+        trim.limbo.push_back((reclaim::stamp(), first.as_ptr()));
     }
 }
 
@@ -219,30 +219,61 @@ fn drop_ripe(world: &Arc<World>) {
     if is_reading() {
         return;
     }
-    let first = world.ripe.take();
-    if first.is_null() {
+    let mut trim = world.trim.lock();
+    if trim.limbo.is_empty() {
         return;
     }
-    // Pairs with the Release in `Kept::found` through the grace period, see there.
-    fence(SeqCst);
-    let mut kept = std::mem::take(&mut world.trim.lock().kept);
-    holds::kept_blocks(&mut kept);
-    let mut dropped = 0;
+    reclaim::try_advance();
+    let mut ripe = std::mem::take(&mut trim.ripe);
+    while let Some((_, first)) = trim.limbo.pop_front_if(|(stamp, _)| reclaim::is_over(*stamp)) {
+        ripe.push(first);
+    }
+    if ripe.is_empty() {
+        trim.ripe = ripe;
+        return;
+    }
+    // After the grace period: whoever found a block under a pin has announced it (claim H3).
+    holds::kept_blocks(&mut trim.kept);
+    let mut gone = List::default();
+    let mut still = List::default();
+    for first in ripe.drain(..) {
+        sort_kept(first, &trim.kept, &mut gone, &mut still);
+    }
+    if let Some((first, _)) = still.ends() {
+        let stamp = reclaim::stamp();
+        trim.limbo.push_back((stamp, first.as_ptr()));
+    }
+    trim.ripe = ripe;
+    drop(trim);
+    drop_all(world, gone);
+}
+
+fn sort_kept(first: *mut Header, kept: &[*mut Header], gone: &mut List, still: &mut List) {
     let mut at = NonNull::new(first);
     while let Some(block) = at {
         // SAFETY: the list is ours.
         at = NonNull::new(unsafe { block.as_ref() }.next.with(|next| unsafe { *next }));
-        if kept.binary_search(&block.as_ptr()).is_ok() {
-            world.ripe.push(block, block);
+        let list = if kept.binary_search(&block.as_ptr()).is_ok() { &mut *still } else { &mut *gone };
+        list.push(block);
+    }
+}
+
+/// User code: outside of every lock.
+fn drop_all(world: &Arc<World>, gone: List) {
+    // Relaxed: statistics.
+    world.counters.awaiting.fetch_sub(gone.length, Relaxed);
+    let mut at = NonNull::new(gone.first);
+    while let Some(block) = at {
+        // SAFETY: the list is ours.
+        at = NonNull::new(unsafe { block.as_ref() }.next.with(|next| unsafe { *next }));
+        reclaim::freed(block.as_ptr());
+        if cfg!(loom) {
             continue;
         }
-        dropped += 1;
         // SAFETY: retired, ripe and not kept: the graph's count is ours to give up.
-        world.contain_drop(|| drop(unsafe { Shared::from_raw(block) }));
+        let shared = unsafe { Shared::from_raw(block) };
+        world.contain_drop(|| drop(shared));
     }
-    world.trim.lock().kept = kept;
-    // Relaxed: statistics.
-    world.counters.awaiting.fetch_sub(dropped, Relaxed);
 }
 
 /// Blocks linked through `next`.
@@ -273,21 +304,5 @@ impl List {
 
     fn ends(&self) -> Option<(NonNull<Header>, NonNull<Header>)> {
         NonNull::new(self.first).zip(NonNull::new(self.last))
-    }
-}
-
-/// Blocks waiting for their grace period.
-struct Ripening {
-    world: Arc<World>,
-    first: NonNull<Header>,
-    last: NonNull<Header>,
-}
-
-// SAFETY: the blocks are unlinked, and `Send` by `Header`.
-unsafe impl Send for Ripening {}
-
-impl Ripening {
-    fn done(self) {
-        self.world.ripe.push(self.first, self.last);
     }
 }

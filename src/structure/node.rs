@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use std::alloc::Layout;
 use std::any::Any;
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::panic::Location;
 use std::ptr::{NonNull, null_mut};
@@ -74,7 +75,8 @@ pub(crate) struct Node {
     /// owner, before `value`.
     pub(crate) valid_from: AtomicU64,
     kind: &'static Kind,
-    world: Arc<World>,
+    /// Dropped with the contents: the memory that remains must not keep its world.
+    world: ManuallyDrop<Arc<World>>,
     /// 1 + the highest level of the sources, when they were last recorded: a hint for waves.
     pub(crate) level: AtomicU32,
     /// What a run costs, in ns, when last measured; 0 unknown. A hint for waves.
@@ -158,7 +160,7 @@ impl NodeRef {
             id: world.next_id(),
             place,
             name,
-            world,
+            world: ManuallyDrop::new(world),
         };
         let record = Box::new(NodeWith { node, payload });
         let node = NonNull::from(Box::leak(record)).cast::<Node>();
@@ -365,7 +367,7 @@ fn unlink_all(first: NonNull<Node>) {
 fn unlink(node: NonNull<Node>) -> Arc<World> {
     // SAFETY: the last count is gone and the memory is freed only by `bury`, after this.
     let record = unsafe { node.as_ref() };
-    let world = record.world.clone();
+    let world = Arc::clone(&record.world);
     world.unregister(record);
     let sources = record.sources.with_mut(|sources| {
         // SAFETY: nobody counts the node, so nobody evaluates it: the cell is ours.
@@ -399,8 +401,13 @@ pub(crate) unsafe fn drop_contents(node: NonNull<Node>) {
         at = NonNull::new(version.header().older.load(Relaxed));
         drop(version);
     }
+    let drop_payload = record.kind.drop_payload;
+    // SAFETY: ours, and used by nobody after the contents are gone. Last, for it may be the
+    // world's last count; the caller has its own.
+    let world = unsafe { std::ptr::read(&*record.world) };
     // SAFETY: the kind fits the payload, and this is the one time it is dropped.
-    unsafe { (record.kind.drop_payload)(node) };
+    unsafe { drop_payload(node) };
+    drop(world);
 }
 
 /// Frees the memory of a node whose contents are dropped.

@@ -9,13 +9,13 @@ use super::node::{self, Node, NodeKind, NodeRef};
 use crate::block::Header;
 use crate::error::{Failure, Looping, panic_message};
 use crate::reclaim;
-use crate::seeded::{Bug, seeded};
 use crate::sync::count;
 use crate::sync::{
     Acquire, AtomicBool, AtomicPtr, AtomicU64, Event, Mutex, Relaxed, Release, UnsafeCell,
 };
 use crossbeam_utils::CachePadded;
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
@@ -113,13 +113,12 @@ pub(crate) struct World {
     pub(crate) superseded: UnsafeCell<u32>,
     /// Memos replaced by newer ones.
     pub(crate) retired: Chain,
-    /// Blocks whose grace period is over.
-    pub(crate) ripe: Chain,
     pub(crate) trim: Mutex<Trim>,
     /// How many superseded versions, and how many retired blocks, make a look worth it.
     pub(crate) trim_at: count::AtomicU32,
     pub(crate) look_at: count::AtomicU64,
     doomed: Mutex<Vec<NonNull<Node>>>,
+    graves: Mutex<VecDeque<Grave>>,
     /// Effects that a commit concerns, linked through `next`.
     pub(crate) pending: AtomicPtr<Node>,
     /// Is some thread running waves?
@@ -145,7 +144,7 @@ pub(crate) struct World {
     ids: count::AtomicU64,
     register: Mutex<Register>,
     /// The last commits' origins, when history is kept.
-    pub(crate) log: Mutex<std::collections::VecDeque<LogEntry>>,
+    pub(crate) log: Mutex<VecDeque<LogEntry>>,
     #[cfg(not(loom))]
     on_error: arc_swap::ArcSwapOption<OnError>,
     pub(crate) config: Config,
@@ -166,6 +165,10 @@ pub(crate) struct Trim {
     pub(crate) kept: Vec<*mut Header>,
     /// Retired memos that held revisions still need.
     pub(crate) waiting: *mut Header,
+    /// Blocks nobody needs, with the epoch of their unlinking, oldest first.
+    pub(crate) limbo: VecDeque<(u64, *mut Header)>,
+    /// A list of lists, kept for its memory.
+    pub(crate) ripe: Vec<*mut Header>,
     /// Signals that keep superseded versions for held revisions.
     pub(crate) signals: Vec<NonNull<Node>>,
 }
@@ -241,16 +244,18 @@ impl World {
             to_trim: UnsafeCell::new(std::ptr::null()),
             superseded: UnsafeCell::new(0),
             retired: Chain::new(),
-            ripe: Chain::new(),
             trim: Mutex::new(Trim {
                 held: Vec::new(),
                 kept: Vec::new(),
                 waiting: null_mut(),
+                limbo: VecDeque::new(),
+                ripe: Vec::new(),
                 signals: Vec::new(),
             }),
             trim_at: count::AtomicU32::new(0),
             look_at: count::AtomicU64::new(0),
             doomed: Mutex::new(Vec::new()),
+            graves: Mutex::new(VecDeque::new()),
             pending: AtomicPtr::new(null_mut()),
             running: AtomicBool::new(false),
             marked: Default::default(),
@@ -267,7 +272,7 @@ impl World {
             edges: Default::default(),
             ids: count::AtomicU64::new(1),
             register: Mutex::new(Register::default()),
-            log: Mutex::new(std::collections::VecDeque::new()),
+            log: Mutex::new(VecDeque::new()),
             #[cfg(not(loom))]
             on_error: arc_swap::ArcSwapOption::const_empty(),
             config,
@@ -353,15 +358,28 @@ impl World {
                 self.contain_drop(|| unsafe { node::drop_contents(*node) });
                 reclaim::retired(node.as_ptr());
             }
-            let graves = Graves(doomed);
-            if seeded(Bug::FreeAtOnce) {
-                // What the bug would do; the oracle reports the next touch.
-                std::mem::forget(graves);
-                continue;
-            }
-            reclaim::after_grace(&reclaim::pin(), move || graves.free());
+            let stamp = reclaim::stamp();
+            let mut graves = self.graves.lock();
+            graves.extend(doomed.into_iter().map(|node| Grave { stamp, node }));
+            drop(graves);
         }
+        self.dig_up();
         let _ = BURYING.try_with(|flag| flag.set(false));
+    }
+
+    /// Frees the memory whose grace period is over.
+    pub(crate) fn dig_up(&self) {
+        // How many graves make a look at all threads' pins worth it.
+        const MANY: usize = 32;
+        let mut graves = self.graves.lock();
+        if graves.len() >= MANY {
+            reclaim::try_advance();
+        }
+        while let Some(grave) = graves.pop_front_if(|grave| reclaim::is_over(grave.stamp)) {
+            reclaim::freed(grave.node.as_ptr());
+            // SAFETY: contents dropped in `bury`, and the grace period is over.
+            unsafe { node::free(grave.node) };
+        }
     }
 
     /// Runs a drop of user values; a panic is reported, not passed on.
@@ -390,26 +408,28 @@ impl World {
     }
 }
 
-/// Doomed nodes on their way through a grace period.
-struct Graves(Vec<NonNull<Node>>);
-
-// SAFETY: the nodes are nobody else's any more.
-unsafe impl Send for Graves {}
-
-impl Graves {
-    fn free(self) {
-        for node in self.0 {
-            // SAFETY: contents dropped in `bury`, and the grace period is over.
-            unsafe { node::free(node) };
-        }
-    }
+/// The memory of a node, on its way through a grace period.
+#[derive(Debug)]
+struct Grave {
+    stamp: u64,
+    node: NonNull<Node>,
 }
+
+// SAFETY: the node is nobody else's any more.
+unsafe impl Send for Grave {}
 
 impl Drop for World {
     fn drop(&mut self) {
         // Nodes hold the world, so all are gone; what is left are retired blocks.
-        let waiting = std::mem::replace(&mut self.trim.lock().waiting, null_mut());
-        for first in [waiting, self.retired.take(), self.ripe.take()] {
+        for grave in self.graves.lock().drain(..) {
+            // SAFETY: contents dropped in `bury`, and without a world nobody marks.
+            unsafe { node::free(grave.node) };
+        }
+        let mut trim = self.trim.lock();
+        let mut lists = vec![trim.waiting, self.retired.take()];
+        lists.extend(trim.limbo.drain(..).map(|(_, first)| first));
+        drop(trim);
+        for first in lists {
             let mut at = NonNull::new(first);
             while let Some(block) = at {
                 // SAFETY: nobody can reach a retired block of a graph without nodes.

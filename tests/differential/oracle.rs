@@ -87,8 +87,7 @@ impl<'a> Oracle<'a> {
             for (id, outcome) in entry.read.iter().filter(|(id, _)| !free[*id]) {
                 ensure!(
                     outcomes[at][*id] == *outcome,
-                    "transaction {:?} read {outcome:?} at node {id}, but right before its commit \
-                     it was {:?}",
+                    "{:?} builds on {outcome:?} at node {id}, but right before its commit it was {:?}",
                     entry.op,
                     outcomes[at][*id]
                 );

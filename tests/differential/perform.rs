@@ -1,8 +1,8 @@
 //! A thread performs its script and notes what it sees; nothing is judged here.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use isobar::{Draft, Revision, Snapshot};
 
@@ -278,6 +278,11 @@ impl<'a> Performer<'a> {
         let (before, op) = (self.known(), self.this());
         let plant = self.plant;
         let mut draft = plant.graph.draft();
+        // A draft commits only if what it wrote is still what it was when it began: that goes into the
+        // log as read. Not after a rebase: where it then begins is not known here.
+        let first = |write: &Write| (write.signal, plant.nodes[write.signal].in_draft(&draft, 0));
+        let begun: Arc<[(Id, Outcome)]> = writes.iter().map(first).collect();
+        let begun = Arc::new(Mutex::new(begun));
         let written = catch_unwind(AssertUnwindSafe(|| self.write_draft(&draft, writes)));
         if written.is_err() {
             // An equality function refused.
@@ -287,14 +292,17 @@ impl<'a> Performer<'a> {
         let sight = self.look_draft(&draft, reads);
         let own = Some((Arc::clone(writes), op));
         self.note(before, What::Together { by: "draft", fresh: true, sight, own });
-        let (all, none): (_, Arc<[_]>) = (Arc::clone(writes), [].into());
-        draft.update(&plant.log, move |log| log.with(op, &all, &none));
+        let (all, read) = (Arc::clone(writes), Arc::clone(&begun));
+        draft.update(&plant.log, move |log| {
+            log.with(op, &all, &read.lock().expect("nobody panics here"))
+        });
         let done = catch_unwind(AssertUnwindSafe(|| {
             loop {
                 match draft.commit() {
                     Ok(_) => return,
                     Err(conflict) => draft = conflict.into_draft(),
                 }
+                *begun.lock().expect("nobody panics here") = [].into();
                 draft.rebase();
             }
         }));

@@ -1,7 +1,7 @@
 //! No update is lost and transactions are serializable (C4, C5).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
 
 use isobar::{Effect, Graph, Signal};
 
@@ -238,35 +238,46 @@ impl Bank {
     }
 }
 
-/// Write skew: both threads read a and b and take from one of them, under the rule `a + b >= 0`.
+/// Write skew: each round there is one coin on one of two sides; two threads look at both sides and
+/// take a coin from their own if there is any, so that only one may succeed.
 #[test]
 fn transactions_do_not_skew() {
     within("transactions_do_not_skew", allowance(60), |_| {
         let g = Graph::new();
         let sides = [g.signal(0i64), g.signal(0i64)];
         let effort = Effort::of(4_000);
+        let (start, rounds) = (Barrier::new(2), AtomicU64::new(0));
         let taken = crew(2, |index| {
-            let (mut rounds, mut taken) = (0, 0);
-            while effort.goes_on(rounds) {
-                rounds += 1;
-                let took: Result<(), ()> = g.transaction(|| {
-                    if sides[0].get() + sides[1].get() < 1 {
-                        return Err(());
-                    }
-                    sides[index].update(|n| n - 1);
-                    Ok(())
-                });
-                taken += u64::from(took.is_ok());
-                // One coin for the two of them to fight about.
-                if rounds % 2 == index as u64 {
-                    sides[1 - index].update(|n| n + 1);
+            let mut taken = 0;
+            loop {
+                let round = rounds.load(Ordering::Relaxed);
+                let last = index == 0 && !effort.goes_on(round);
+                if index == 0 {
+                    sides[round as usize % 2].update(|n| n + 1);
+                    rounds.store(if last { u64::MAX } else { round + 1 }, Ordering::Relaxed);
                 }
-                let snap = g.snapshot();
-                let sum = snap.get(&sides[0]) + snap.get(&sides[1]);
-                assert!(sum >= 0, "two transactions took the same coin: {sum}");
+                start.wait();
+                if rounds.load(Ordering::Relaxed) == u64::MAX {
+                    return taken;
+                }
+                taken += u64::from(take(&g, &sides, index));
+                start.wait();
+                assert_eq!(sides[0].get() + sides[1].get(), 0, "one coin, taken once");
+                start.wait();
             }
-            taken
         });
         println!("skew: {taken:?} coins taken");
     });
+}
+
+fn take(g: &Graph, sides: &[Signal<i64>; 2], index: usize) -> bool {
+    let took: Result<(), ()> = g.transaction(|| {
+        if sides[0].get() + sides[1].get() < 1 {
+            return Err(());
+        }
+        std::thread::yield_now();
+        sides[index].update(|n| n - 1);
+        Ok(())
+    });
+    took.is_ok()
 }

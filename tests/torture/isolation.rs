@@ -239,17 +239,22 @@ fn choose(
     effort: Effort,
 ) -> (u64, u64, u64) {
     let _writing = shift.writing();
-    let mut choices = 0;
+    let (mut choices, mut wrong) = (0, 0);
     while effort.goes_on(choices) {
-        let set: Result<(), ()> = g.transaction(|| {
-            chosen.set(Choice { of: source.get(), by_hand: true });
-            Ok(())
+        let set: Result<u64, ()> = g.transaction(|| {
+            let of = source.get();
+            chosen.set(Choice { of, by_hand: true });
+            Ok(of)
         });
-        set.expect("the transaction never gives up");
+        let of = set.expect("the transaction never gives up");
+        // It holds as long as the source is the same, and no longer.
+        let snap = g.snapshot();
+        let holds = snap.get(source) == of;
+        wrong += u64::from(snap.get(chosen).by_hand != holds);
         choices += 1;
         std::thread::yield_now();
     }
-    (choices, 0, 0)
+    (choices, wrong, 0)
 }
 
 fn compare(g: &Graph, source: &Signal<u64>, chosen: &Linked<Choice>, shift: &Shift) -> (u64, u64, u64) {

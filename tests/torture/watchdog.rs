@@ -5,6 +5,7 @@
 //! Tests under the watchdog run one after the other: each has the machine and the memory figures to
 //! itself.
 
+use std::io::{self, Write};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -64,22 +65,27 @@ pub fn allowance(seconds: u64) -> u64 {
     asked.unwrap_or(seconds + super::effort::long_seconds().map_or(0, |long| long * 4 + 120))
 }
 
+/// Past the test harness: what it captures is lost when the process aborts.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 fn expire(name: &str, seconds: u64, facts: &Facts) -> ! {
-    eprintln!("\nwatchdog: `{name}` did not finish within {seconds} s");
-    eprintln!("{}", threads());
-    let (told, tell) = mpsc::channel::<()>();
+    tell(&format!("\nwatchdog: `{name}` did not finish within {seconds} s"));
+    tell(&threads());
+    let (told, asked) = mpsc::channel::<()>();
     let facts = Arc::clone(facts);
     // What the test knows may ask the engine, and the engine may be what hangs.
     thread::spawn(move || {
         for fact in locked(&facts).iter() {
-            eprintln!("  known: {}", fact());
+            tell(&format!("  known: {}", fact()));
         }
         drop(told);
     });
-    if tell.recv_timeout(Duration::from_secs(5)) == Err(RecvTimeoutError::Timeout) {
-        eprintln!("  known: (asking hangs, too)");
+    if asked.recv_timeout(Duration::from_secs(5)) == Err(RecvTimeoutError::Timeout) {
+        tell("  known: (asking hangs, too)");
     }
-    eprintln!("watchdog: `{name}` failed: hung; aborting the process");
+    tell(&format!("watchdog: `{name}` failed: hung; aborting the process"));
     process::abort();
 }
 

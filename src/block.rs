@@ -7,7 +7,7 @@
 
 use crate::error::ReadError;
 use crate::sync::count::AtomicUsize;
-use crate::sync::{AcqRel, AtomicPtr, AtomicU64, Relaxed, UnsafeCell};
+use crate::sync::{AcqRel, Acquire, AtomicPtr, AtomicU64, Relaxed, UnsafeCell};
 use std::alloc::Layout;
 use std::ptr::{NonNull, null_mut};
 
@@ -179,8 +179,12 @@ impl Clone for Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         let header = self.header();
-        // AcqRel: the last owner sees what the others did with the value; pairs with itself.
-        if header.count.fetch_sub(1, AcqRel) != 1 {
+        // Acquire: the last owner sees what the others did with the value. A count of one is this
+        // one, and only an owner could make another: no need for the exchange.
+        let last = header.count.load(Acquire) == 1
+            // AcqRel: pairs with itself and with the load above.
+            || header.count.fetch_sub(1, AcqRel) == 1;
+        if !last {
             return;
         }
         let kind = header.kind;

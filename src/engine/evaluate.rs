@@ -6,7 +6,7 @@
 //! Protocol: docs/protocols/evaluate.md.
 
 use super::frame::{self, Frame, Reads, Recorded, Tracker, View, Writes};
-use super::{private, read, trim};
+use super::{private, read};
 use crate::block::{Header, Shared};
 use crate::error::{ReadError, panic_message};
 use crate::seeded::{Bug, seeded};
@@ -55,11 +55,11 @@ pub(crate) fn usable(node: &Node, revision: u64) -> Option<Found> {
 #[derive(Debug)]
 pub(crate) struct Claim<'a> {
     node: &'a Node,
-    view: &'a View,
+    view: &'a View<'a>,
 }
 
 impl<'a> Claim<'a> {
-    pub(crate) fn try_take(node: &'a Node, view: &'a View) -> Option<Self> {
+    pub(crate) fn try_take(node: &'a Node, view: &'a View<'_>) -> Option<Self> {
         // Relaxed: only a hint that spares the exchange.
         let free = node.claim.load(Relaxed) == 0
             // Acquire: pairs with the Release in `drop`: the owner before is done.
@@ -163,7 +163,7 @@ fn wait_for(view: &View, node: &Node) -> bool {
     view.world.progress.wait(None, || node.claim.load(Acquire) == 0)
 }
 
-fn start<'a>(view: &'a View, node: &'a Node) -> Start<'a> {
+fn start<'a>(view: &'a View<'_>, node: &'a Node) -> Start<'a> {
     // Relaxed: this chain's own number was stored by this thread.
     if node.claim.load(Relaxed) == view.chain {
         return Start::Cycle;
@@ -193,7 +193,7 @@ crate::sync::thread_local! {
 
 /// The explicit stack of one evaluation.
 struct Walk<'a> {
-    view: &'a View,
+    view: &'a View<'a>,
     base: usize,
 }
 
@@ -212,7 +212,7 @@ impl From<&Found> for Told {
 }
 
 impl<'a> Walk<'a> {
-    fn begin(view: &'a View) -> Self {
+    fn begin(view: &'a View<'_>) -> Self {
         Self { view, base: steps(|steps| steps.len()) }
     }
 
@@ -293,7 +293,7 @@ impl<'a> Walk<'a> {
         let old = node.sources.with(|sources| sources);
         let tracker = Tracker::new(old);
         let frame = Frame {
-            reads: Reads::One(NonNull::from(self.view)),
+            reads: Reads::one(self.view),
             tracker: &tracker,
             writes: Writes::RefusedInComputed,
             owner: null(),
@@ -448,13 +448,13 @@ fn publish(view: &View, step: Step<'_>, block: Shared, recorded: Recorded) -> Fo
             if !seeded(Bug::PublishBeforeInherit) && !seeded(Bug::SubscribeLate) {
                 inherit(node, sources, view.revision);
             }
-            let new = block.clone().into_raw();
+            let new = block.into_raw();
             // Release: publishes the memo; pairs with the Acquire in `usable`.
             node.value.store(new.as_ptr(), Release);
             if let Some(old) = old {
                 // Nobody who finds the node clean for the old memo is at this stamp or beyond.
                 let until = node.stamp().max(view.revision + 1);
-                trim::retire(&view.world, old, until);
+                view.retire(old, until);
             }
             new
         }
@@ -564,14 +564,17 @@ crate::sync::thread_local! {
 
 /// Runs the function; now and then its cost is measured, for the waves' estimates.
 fn timed(node: &Node) -> Result<Shared, Box<dyn Any + Send>> {
-    const SAMPLED: u32 = 32;
+    const SAMPLED: u32 = 64;
     let runs = RUNS.try_with(|runs| runs.replace(runs.get().wrapping_add(1))).unwrap_or(1);
     if cfg!(loom) || !runs.is_multiple_of(SAMPLED) {
         return node.run();
     }
     let before = std::time::Instant::now();
+    // The clock's own cost, about the same each time, is taken off.
+    let started = std::time::Instant::now();
     let ran = node.run();
-    let nanos = u32::try_from(before.elapsed().as_nanos()).unwrap_or(u32::MAX).max(1);
+    let cost = started.elapsed().saturating_sub(started - before);
+    let nanos = u32::try_from(cost.as_nanos()).unwrap_or(u32::MAX).max(1);
     // Relaxed: hints.
     node.cost.store(nanos, Relaxed);
     let mean = &node.world().mean_cost;

@@ -6,6 +6,7 @@
 
 use super::overlay::Overlay;
 use super::owner::Owner;
+use crate::block::Header;
 use crate::error::WriteError;
 use crate::structure::holds::Held;
 use crate::structure::node::{Node, NodeRef, Source, Sources};
@@ -18,8 +19,8 @@ use std::ptr::{NonNull, null};
 use std::sync::Arc;
 
 /// One graph at one revision, with the pending writes and private results on top of it.
-pub(crate) struct View {
-    pub(crate) world: Arc<World>,
+pub(crate) struct View<'w> {
+    pub(crate) world: &'w Arc<World>,
     pub(crate) revision: u64,
     /// The chain of evaluations that reads here; names the owner of claims.
     pub(crate) chain: u64,
@@ -30,25 +31,28 @@ pub(crate) struct View {
     pub(crate) released: Cell<bool>,
     /// Was something read that may not be published?
     pub(crate) tainted: Cell<bool>,
+    /// Memos replaced under this view, linked; given to the graph when the view ends.
+    retired: Cell<Option<(NonNull<Header>, NonNull<Header>)>>,
+    retirements: Cell<u32>,
     /// The node whose claim made a result private.
     pub(crate) blocked_on: Cell<Option<NodeRef>>,
 }
 
-impl std::fmt::Debug for View {
+impl std::fmt::Debug for View<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { revision, chain, .. } = self;
         f.debug_struct("View").field("revision", revision).field("chain", chain).finish()
     }
 }
 
-impl View {
-    pub(crate) fn new(world: &Arc<World>, revision: u64) -> Self {
+impl<'w> View<'w> {
+    pub(crate) fn new(world: &'w Arc<World>, revision: u64) -> Self {
         Self::in_chain(world, revision, next_chain())
     }
 
-    pub(crate) fn in_chain(world: &Arc<World>, revision: u64, chain: u64) -> Self {
+    pub(crate) fn in_chain(world: &'w Arc<World>, revision: u64, chain: u64) -> Self {
         Self {
-            world: world.clone(),
+            world,
             revision,
             chain,
             overlay: OnceCell::new(),
@@ -58,25 +62,43 @@ impl View {
             released: Cell::new(false),
             tainted: Cell::new(false),
             blocked_on: Cell::new(None),
+            retired: Cell::new(None),
+            retirements: Cell::new(0),
         }
     }
 
     /// For a thread that `Context` carries an evaluation to.
-    pub(crate) fn carried(overlay: &Arc<Overlay>, revision: u64, chain: u64) -> Self {
+    pub(crate) fn carried(overlay: &'w Arc<Overlay>, revision: u64, chain: u64) -> Self {
         let view = Self::in_chain(&overlay.world, revision, chain);
         view.overlay.set(overlay.clone()).expect("a new view has no overlay");
         view
     }
 
-    pub(crate) fn over(overlay: Arc<Overlay>) -> Self {
+    pub(crate) fn over(overlay: &'w Arc<Overlay>) -> Self {
         let view = Self::new(&overlay.world, overlay.base());
-        view.overlay.set(overlay).expect("a new view has no overlay");
+        view.overlay.set(overlay.clone()).expect("a new view has no overlay");
         view
     }
 
     /// The overlay, made at the first need.
     pub(crate) fn overlay(&self) -> &Arc<Overlay> {
-        self.overlay.get_or_init(|| Overlay::within(&self.world, self.revision))
+        self.overlay.get_or_init(|| Overlay::within(self.world, self.revision))
+    }
+
+    /// Gives a replaced memo back, for revisions below `until`; asked by the claim's owner.
+    pub(crate) fn retire(&self, memo: NonNull<Header>, until: u64) {
+        // SAFETY: alive until retired, and readers do not look at the cells.
+        let header = unsafe { memo.as_ref() };
+        // SAFETY: the claim's owner writes it, before the list's Release.
+        header.until.with_mut(|cell| unsafe { *cell = until });
+        let (first, last) = self.retired.get().map_or((std::ptr::null_mut(), memo), |ends| {
+            let (first, last) = ends;
+            (first.as_ptr(), last)
+        });
+        // SAFETY: as above.
+        header.next.with_mut(|cell| unsafe { *cell = first });
+        self.retired.set(Some((memo, last)));
+        self.retirements.set(self.retirements.get() + 1);
     }
 
     pub(crate) fn overlay_if_any(&self) -> Option<&Arc<Overlay>> {
@@ -84,7 +106,7 @@ impl View {
     }
 }
 
-impl Drop for View {
+impl Drop for View<'_> {
     fn drop(&mut self) {
         let counters = &self.world.counters;
         let pairs = [
@@ -97,6 +119,11 @@ impl Drop for View {
                 // Relaxed: statistics.
                 total.fetch_add(u64::from(mine.get()), Relaxed);
             }
+        }
+        if let Some((first, last)) = self.retired.get() {
+            // Relaxed: statistics, and a hint for the trimmer.
+            counters.awaiting.fetch_add(u64::from(self.retirements.get()), Relaxed);
+            self.world.retired.push(first, last);
         }
         if self.released.get() {
             // The fenced twin of the unfenced notifications at each release.
@@ -111,9 +138,17 @@ pub(crate) enum Reads {
     /// No fixed revision: each read is on its own.
     Newest,
     /// One graph, one revision; other graphs are refused.
-    One(NonNull<View>),
+    One(NonNull<View<'static>>),
     /// A batch: a view per graph, made at the first touch.
     Each(NonNull<BatchViews>),
+}
+
+impl Reads {
+    /// From a view that outlives the frame.
+    pub(crate) fn one(view: &View<'_>) -> Self {
+        // Only the lifetime is changed; whoever follows the pointer is inside the frame.
+        Self::One(NonNull::from(view).cast())
+    }
 }
 
 /// Where writes go.
@@ -189,12 +224,12 @@ impl Frame {
     }
 
     /// The view a read of a node of `world` looks at; `Err`: another graph's evaluation.
-    pub(crate) fn view(&self, world: &Arc<World>) -> Result<Option<&View>, &View> {
+    pub(crate) fn view(&self, world: &Arc<World>) -> Result<Option<&View<'_>>, &View<'_>> {
         match self.reads {
             Reads::Newest => Ok(None),
             // SAFETY: views outlive the frames that name them.
             Reads::One(view) => match unsafe { view.as_ref() } {
-                view if Arc::ptr_eq(&view.world, world) => Ok(Some(view)),
+                view if Arc::ptr_eq(view.world, world) => Ok(Some(view)),
                 view => Err(view),
             },
             // SAFETY: as above.
@@ -218,7 +253,7 @@ impl Frame {
     }
 
     /// The view of the evaluation that runs here, if one does.
-    pub(crate) fn fixed_view(&self) -> Option<&View> {
+    pub(crate) fn fixed_view(&self) -> Option<&View<'_>> {
         match self.reads {
             // SAFETY: views outlive the frames that name them.
             Reads::One(view) => Some(unsafe { view.as_ref() }),
@@ -247,9 +282,10 @@ pub(crate) struct BatchViews {
 
 #[derive(Debug)]
 pub(crate) struct BatchView {
-    // Declared first, so dropped first: the hold names the world below.
+    // Declared first, so dropped first: both name the world below.
+    view: View<'static>,
     _held: Held<'static>,
-    pub(crate) view: View,
+    world: Box<Arc<World>>,
 }
 
 impl BatchViews {
@@ -258,26 +294,27 @@ impl BatchViews {
     }
 
     /// The view of `world`, held at the newest revision from the first touch on.
-    pub(crate) fn of(&self, world: &Arc<World>) -> &View {
+    pub(crate) fn of(&self, world: &Arc<World>) -> &View<'_> {
         let mut views = self.views.borrow_mut();
-        let found = views.iter().position(|v| Arc::ptr_eq(&v.view.world, world));
+        let found = views.iter().position(|v| Arc::ptr_eq(&v.world, world));
         let index = found.unwrap_or_else(|| {
-            let held = world.holds.newest(&world.clock);
-            let view = View::new(world, held.revision);
+            let world = Box::new(world.clone());
+            // SAFETY: only the lifetime is changed; the box is kept beside view and hold, and
+            // dropped after them.
+            let named = unsafe { std::mem::transmute::<&Arc<World>, &'static Arc<World>>(&*world) };
+            let held = named.holds.newest(&named.clock);
+            let view = View::new(named, held.revision);
             if self.remembering {
                 view.overlay().remember_reads();
             }
-            // SAFETY: only the lifetime is changed; `view`, dropped after the hold, keeps the
-            // world and so its holds alive.
-            let held = unsafe { std::mem::transmute::<Held<'_>, Held<'static>>(held) };
-            views.push(Box::new(BatchView { _held: held, view }));
+            views.push(Box::new(BatchView { view, _held: held, world }));
             views.len() - 1
         });
         // SAFETY: boxed views do not move, and none is removed while `self` is borrowed.
         unsafe { &*std::ptr::from_ref(&views[index].view) }
     }
 
-    pub(crate) fn each(&self, mut f: impl FnMut(&View)) {
+    pub(crate) fn each(&self, mut f: impl FnMut(&View<'_>)) {
         let count = self.views.borrow().len();
         for index in 0..count {
             // SAFETY: as in `of`; the borrow ends before `f`, which may add views.
@@ -494,7 +531,7 @@ pub(crate) fn count_claim(change: i32) {
 
 /// A read with user code inside, at the newest revision, held.
 pub(crate) struct HeldView<'w> {
-    pub(crate) view: View,
+    pub(crate) view: View<'w>,
     _held: Held<'w>,
     _reading: Reading,
 }

@@ -19,7 +19,10 @@ pub(crate) struct Marker<'w> {
     revision: u64,
     /// Nodes marked, whose observers are not; linked through `next`.
     frontier: *const Node,
-    marked: u64,
+    /// The most nodes marked at one distance from the signals.
+    widest: u64,
+    /// How many in the frontier.
+    width: u64,
     /// Protects the observers, found through raw pointers.
     _guard: Guard,
 }
@@ -27,13 +30,14 @@ pub(crate) struct Marker<'w> {
 impl<'w> Marker<'w> {
     pub(crate) fn new(world: &'w Arc<World>, revision: u64) -> Self {
         let frontier = std::ptr::null();
-        Self { world, revision, frontier, marked: 0, _guard: reclaim::pin() }
+        Self { world, revision, frontier, widest: 0, width: 0, _guard: reclaim::pin() }
     }
 
     /// Marks everything downstream of a signal whose stamp is stored and fenced.
     pub(crate) fn mark_from(&mut self, signal: &Node, rounds: u32) {
         signal.observers.each(|node| self.mark(node, rounds));
         while !self.frontier.is_null() {
+            self.widest = self.widest.max(std::mem::take(&mut self.width));
             if !seeded(Bug::NoMarkFence) {
                 // Pairs with the fence of `inherit`, as in `Group::mark`: one for the whole
                 // frontier, between its stamps and the look at its observers.
@@ -68,7 +72,7 @@ impl<'w> Marker<'w> {
         if node.role() == NodeKind::Effect {
             return react::enqueue(self.world, node, rounds);
         }
-        self.marked += 1;
+        self.width += 1;
         if was_dirty && self.is_still_dirty(node, dirty_at) {
             return;
         }
@@ -91,9 +95,11 @@ impl<'w> Marker<'w> {
 
 impl Drop for Marker<'_> {
     fn drop(&mut self) {
-        // Relaxed: a hint for the next wave, written under the right.
-        let marked = self.world.marked.load(Relaxed) + self.marked;
-        // Relaxed: as above; a wave that resets it meanwhile loses nothing but precision.
-        self.world.marked.store(marked, Relaxed);
+        // Relaxed: a hint for the next wave, written under the right; a wave that resets it
+        // meanwhile loses nothing but precision.
+        if self.widest > self.world.widest.load(Relaxed) {
+            // Relaxed: as above.
+            self.world.widest.store(self.widest, Relaxed);
+        }
     }
 }

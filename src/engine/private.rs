@@ -11,7 +11,7 @@ use crate::error::ReadError;
 use crate::seeded::{Bug, seeded};
 use crate::structure::holds::Kept;
 use crate::structure::node::{Node, NodeKind, NodeRef};
-use std::ptr::{NonNull, null};
+use std::ptr::null;
 use std::sync::Arc;
 
 /// The value of a computed at the view's revision, from a private run. The layer has no writes.
@@ -89,7 +89,7 @@ fn run(
     overlay.begin(node);
     let tracker = Tracker::new(null());
     let frame = Frame {
-        reads: Reads::One(NonNull::from(view)),
+        reads: Reads::one(view),
         tracker: &tracker,
         writes: Writes::RefusedInComputed,
         owner: null(),

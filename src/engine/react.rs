@@ -368,7 +368,7 @@ impl EffectRef {
         record.owner.take_down();
         let tracker = Tracker::new(self.sources());
         let frame = Frame {
-            reads: Reads::One(NonNull::from(view)),
+            reads: Reads::one(view),
             tracker: &tracker,
             writes: Writes::Collect,
             owner: &record.owner,

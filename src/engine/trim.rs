@@ -25,17 +25,6 @@ pub(crate) const BATCH: u32 = 64;
 #[cfg(loom)]
 pub(crate) const BATCH: u32 = 1;
 
-/// Gives a replaced memo back; its owner was the claim's owner.
-pub(crate) fn retire(world: &World, memo: NonNull<Header>, until: u64) {
-    // SAFETY: alive until retired, and readers do not look at the cell.
-    let header = unsafe { memo.as_ref() };
-    // SAFETY: the claim's owner writes it, before the list's Release.
-    header.until.with_mut(|cell| unsafe { *cell = until });
-    // Relaxed: statistics.
-    world.counters.awaiting.fetch_add(1, Relaxed);
-    world.retired.push(memo, memo);
-}
-
 /// Trims, with the signals of a list taken from the commit right. `None`: not due yet.
 pub(crate) fn signals(world: &Arc<World>, list: Option<*const Node>) {
     let Some(mut at) = list else { return };

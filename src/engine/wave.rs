@@ -20,6 +20,8 @@ use std::sync::Arc;
 
 /// Work worth entering the pool for, in ns; docs/protocols/wave.md says how it was measured.
 const GRAIN: u64 = 20_000;
+/// What it costs to put one node into its level, in ns: cheaper nodes are not worth it.
+const GATHERING: u64 = 250;
 
 /// Runs what this thread's commit woke, unless somebody is at it already.
 pub(crate) fn after_commit(world: &Arc<World>) {
@@ -178,14 +180,15 @@ pub(crate) fn stop_loop(effect: &EffectRef) {
 /// Could there be enough work for a second core? One comparison for most waves.
 fn may_pay(world: &World) -> bool {
     // Relaxed: hints.
-    let marked = world.marked.load(Relaxed);
-    if marked < 2 || world.config.threads == 1 {
+    let widest = world.widest.load(Relaxed);
+    if widest < 2 || world.config.threads == 1 {
         return false;
     }
     // Relaxed: as above.
-    world.marked.store(0, Relaxed);
+    world.widest.store(0, Relaxed);
     // Relaxed: as above.
-    marked * world.mean_cost.load(Relaxed) > GRAIN || cfg!(loom)
+    let mean = world.mean_cost.load(Relaxed);
+    cfg!(loom) || (mean > GATHERING && widest * mean > GRAIN)
 }
 
 /// The dirty computeds that the effects may need, by level.

@@ -52,7 +52,7 @@ pub(crate) fn write(signal: &NodeRef, what: What<'_>, place: Place) -> Result<Do
 }
 
 /// The view whose overlay takes writes to `signal` here.
-fn collecting<'f>(frame: &'f Frame, signal: &Node) -> Option<&'f View> {
+fn collecting<'f>(frame: &'f Frame, signal: &Node) -> Option<&'f View<'f>> {
     if frame.writes != Writes::Collect {
         return None;
     }

@@ -4,7 +4,7 @@ use crate::engine::frame::{Carried, Frame, Reads, Tracker, View, Writes};
 use crate::engine::overlay::Overlay;
 use crate::engine::owner::Owner;
 use crate::structure::world::World;
-use std::ptr::{NonNull, null};
+use std::ptr::null;
 use std::sync::Arc;
 
 /// The graph, tracking and batch of the code that asked, for use on other threads.
@@ -90,7 +90,7 @@ impl Context {
         let view = View::carried(&fixed.overlay, fixed.revision, fixed.chain);
         let tracker = fixed.reads.as_ref().map(|_| Tracker::new(null()));
         let frame = Frame {
-            reads: Reads::One(NonNull::from(&view)),
+            reads: Reads::one(&view),
             tracker: tracker.as_ref().map_or(null(), std::ptr::from_ref),
             writes: carried.writes,
             ..outside

@@ -16,7 +16,7 @@ use crate::structure::node::{NodeKind, NodeRef};
 use crate::structure::world::World;
 use std::collections::HashSet;
 use std::panic::Location;
-use std::ptr::{NonNull, null};
+use std::ptr::null;
 use std::sync::Arc;
 
 /// What-if: writes that nobody else sees, readable with all derived values, to be committed or
@@ -156,9 +156,9 @@ impl Draft {
 
     /// Runs `f` inside the draft: reads see it, writes go to it.
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
-        let view = View::over(self.overlay.clone());
+        let view = View::over(&self.overlay);
         let frame = Frame {
-            reads: Reads::One(NonNull::from(&view)),
+            reads: Reads::one(&view),
             tracker: null(),
             writes: Writes::Collect,
             owner: null(),
@@ -202,7 +202,7 @@ impl Draft {
     }
 
     fn differs(&self, node: &NodeRef) -> bool {
-        let over = View::over(self.overlay.clone());
+        let over = View::over(&self.overlay);
         let here = private::over(&over, node);
         let base = View::new(&self.overlay.world, over.revision);
         match (here, read::at(&base, node)) {

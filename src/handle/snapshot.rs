@@ -99,7 +99,7 @@ pub(crate) fn try_load<R: Readable + ?Sized>(
         return Err(read::other_graph(record, &overlay.world));
     }
     let _reading = crate::structure::world::Reading::begin();
-    let view = View::over(overlay.clone());
+    let view = View::over(overlay);
     let found = read::at(&view, record)?;
     // SAFETY: a `Readable`'s node holds its value type.
     unsafe { Look::<R::Value>::of(found.kept).load() }

@@ -123,8 +123,8 @@ pub(crate) struct World {
     pub(crate) pending: AtomicPtr<Node>,
     /// Is some thread running waves?
     pub(crate) running: AtomicBool,
-    /// Computeds marked since the last wave; owned by the commit right, read as a hint.
-    pub(crate) marked: count::AtomicU64,
+    /// The most computeds marked at one distance from a commit since the last wave: a hint.
+    pub(crate) widest: count::AtomicU64,
     /// Mean cost of a recompute, in ns, as far as measured.
     pub(crate) mean_cost: count::AtomicU64,
     /// Rings when a claim is released, an effect's run ends, a wave ends.
@@ -258,7 +258,7 @@ impl World {
             graves: Mutex::new(VecDeque::new()),
             pending: AtomicPtr::new(null_mut()),
             running: AtomicBool::new(false),
-            marked: Default::default(),
+            widest: Default::default(),
             mean_cost: Default::default(),
             progress: Event::new(),
             looping: Mutex::new(None),

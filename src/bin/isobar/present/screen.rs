@@ -1,7 +1,8 @@
 //! A table redrawn in place on a terminal.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::mem;
+use std::sync::{Mutex, PoisonError};
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, Color, ContentArrangement, Table, TableComponent};
@@ -20,9 +21,8 @@ use crate::report::Report;
 /// Where a terminal does not tell its size.
 const USUAL_SIZE: (u16, u16) = (80, 24);
 
-/// Whether the terminal shows the alternate screen. Relaxed: it guards nothing but an escape
-/// sequence, and one too many or too few of those is no harm.
-static IS_ENTERED: AtomicBool = AtomicBool::new(false);
+/// Whether the terminal shows the alternate screen.
+static IS_ENTERED: Mutex<bool> = Mutex::new(false);
 
 /// The alternate screen, left again however the run ends.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(crate) struct Screen {
 impl Screen {
     pub(crate) fn enter() -> io::Result<Screen> {
         let mut screen = Screen { out: io::stdout() };
-        IS_ENTERED.store(true, Ordering::Relaxed);
+        note_entered(true);
         execute!(screen.out, EnterAlternateScreen, Hide)?;
         Ok(screen)
     }
@@ -70,10 +70,16 @@ impl Drop for Screen {
 
 /// For the end of a run, and for one that is ended by force.
 pub(crate) fn leave() {
-    if IS_ENTERED.swap(false, Ordering::Relaxed) {
+    if note_entered(false) {
         // Nobody is left to tell if the terminal is gone.
         let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
     }
+}
+
+/// What was noted before.
+fn note_entered(now: bool) -> bool {
+    let mut is_entered = IS_ENTERED.lock().unwrap_or_else(PoisonError::into_inner);
+    mem::replace(&mut is_entered, now)
 }
 
 pub(crate) fn table(report: &Report, width: Option<u16>) -> Table {

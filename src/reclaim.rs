@@ -6,10 +6,10 @@
 //! unpinned. Protocol: docs/protocols/reclaim.md; the scheme is that of Fraser's "Practical
 //! lock-freedom" (2004), with the epochs driven by whoever frees.
 
-use crate::participants::{LOCAL, registry};
+use crate::participants::{LOCAL, Local, registry};
 use crate::seeded::{Bug, seeded};
 use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, fence};
-use std::marker::PhantomData;
+use std::ptr::NonNull;
 
 /// Epochs go 2, 4, 6 ..: a pinned epoch is never 0.
 const STEP: u64 = 2;
@@ -41,31 +41,42 @@ fn epoch() -> impl std::ops::Deref<Target = AtomicU64> {
 pub(crate) struct Guard {
     #[cfg(loom)]
     id: u64,
-    _thread: PhantomData<*const ()>,
+    local: NonNull<Local>,
 }
 
 /// Pins this thread. A thread that is ending, and has no announcements left, must not ask.
 #[inline]
 pub(crate) fn pin() -> Guard {
-    LOCAL.with(|local| {
-        let pins = local.pins.get();
-        local.pins.set(pins + 1);
-        if pins == 0 && !seeded(Bug::NoPin) {
-            // Relaxed: an older epoch than the newest holds up more than needed.
-            let now = epoch().load(Relaxed);
-            // Relaxed: ordered by the fence.
-            local.participant.pinned.store(now, Relaxed);
-            if !seeded(Bug::NoPinFence) {
-                // Pairs with the fence in `try_advance`: either it sees this pin, or this thread
-                // sees everything unlinked before (claim R1).
-                fence(SeqCst);
-            }
-        }
-    });
-    Guard {
+    let local = LOCAL.with(|local| NonNull::from(local));
+    let guard = Guard {
         #[cfg(loom)]
         id: oracle::pinned(),
-        _thread: PhantomData,
+        local,
+    };
+    let local = guard.local();
+    let pins = local.pins.get();
+    local.pins.set(pins + 1);
+    if pins == 0 && !seeded(Bug::NoPin) {
+        // Relaxed: an older epoch than the newest holds up more than needed.
+        let now = epoch().load(Relaxed);
+        // Relaxed: ordered by the fence.
+        local.participant.pinned.store(now, Relaxed);
+        if !seeded(Bug::NoPinFence) {
+            // Pairs with the fence in `try_advance`: either it sees this pin, or this thread
+            // sees everything unlinked before (claim R1).
+            fence(SeqCst);
+        }
+    }
+    guard
+}
+
+impl Guard {
+    /// The pinned thread's record.
+    #[inline]
+    pub(crate) fn local(&self) -> &Local {
+        // SAFETY: the thread's own record lives as long as the thread, which a guard cannot
+        // leave.
+        unsafe { self.local.as_ref() }
     }
 }
 
@@ -74,14 +85,13 @@ impl Drop for Guard {
     fn drop(&mut self) {
         #[cfg(loom)]
         oracle::unpinned(self.id);
-        LOCAL.with(|local| {
-            let pins = local.pins.get() - 1;
-            local.pins.set(pins);
-            if pins == 0 {
-                // Release: what was found was looked at before; pairs with `try_advance`.
-                local.participant.pinned.store(0, Release);
-            }
-        });
+        let local = self.local();
+        let pins = local.pins.get() - 1;
+        local.pins.set(pins);
+        if pins == 0 {
+            // Release: what was found was looked at before; pairs with `try_advance`.
+            local.participant.pinned.store(0, Release);
+        }
     }
 }
 

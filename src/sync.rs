@@ -4,6 +4,23 @@
 //! counters for statistics are plain std atomics in both worlds: they take no part in a protocol
 //! that loom is asked to judge, and each of them would multiply the executions to explore.
 
+/// Statics of a thread; without laziness where std allows it.
+#[cfg(not(loom))]
+macro_rules! per_thread {
+    ($($(#[$meta:meta])* $vis:vis static $name:ident: $type:ty = $value:expr;)+) => {
+        std::thread_local! { $($(#[$meta])* $vis static $name: $type = const { $value };)+ }
+    };
+}
+
+#[cfg(loom)]
+macro_rules! per_thread {
+    ($($(#[$meta:meta])* $vis:vis static $name:ident: $type:ty = $value:expr;)+) => {
+        loom::thread_local! { $($(#[$meta])* $vis static $name: $type = $value;)+ }
+    };
+}
+
+pub(crate) use per_thread;
+
 #[cfg(not(loom))]
 mod machine {
     pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};

@@ -313,12 +313,12 @@ impl<'w> Group<'w> {
             fence(SeqCst);
         }
         let mut observed = false;
-        each_installed(start, end, |_, write, _| observed |= write.node.observers.any());
+        each_installed(start, end, |_, write, _| observed |= write.node().observers.any());
         if observed {
             // The marker pins, and reads the observers again.
             let mut marker = Marker::new(self.world, self.installed);
             each_installed(start, end, |request, write, _| {
-                marker.mark_from(&write.node, request.rounds);
+                marker.mark_from(write.node(), request.rounds);
             });
         }
     }
@@ -334,13 +334,13 @@ impl<'w> Group<'w> {
             // SAFETY: the right's own cell.
             unsafe { *count += 1 };
         });
-        if write.node.enlist() {
+        if write.node().enlist() {
             self.world.to_trim.with_mut(|list| {
                 // SAFETY: the right's own cells.
                 let list = unsafe { &mut *list };
                 // SAFETY: as above.
-                write.node.next.with_mut(|next| unsafe { *next = *list });
-                *list = write.node.as_ptr().as_ptr();
+                write.node().next.with_mut(|next| unsafe { *next = *list });
+                *list = write.node();
             });
         }
     }
@@ -363,12 +363,12 @@ fn holds(write: &Write) -> bool {
     }
     match write.condition {
         Condition::Always => true,
-        Condition::HeadIs(revision) => head_revision(&write.node) == revision,
+        Condition::HeadIs(revision) => head_revision(write.node()) == revision,
         Condition::NotAfter(revision) => {
-            seeded(Bug::ReadsUnchecked) || head_revision(&write.node) <= revision
+            seeded(Bug::ReadsUnchecked) || head_revision(write.node()) <= revision
         }
         Condition::CleanSince(revision) => {
-            seeded(Bug::ReadsUnchecked) || write.node.stamp() <= revision
+            seeded(Bug::ReadsUnchecked) || write.node().stamp() <= revision
         }
     }
 }
@@ -381,7 +381,7 @@ fn head_revision(signal: &Node) -> u64 {
 
 /// Makes the write's block the head; false if there is nothing to install.
 fn install(write: &mut Write, revision: u64) -> bool {
-    let head = head_revision(&write.node);
+    let head = head_revision(write.node());
     let skip = match write.equal_to {
         Some(version) => version == head || seeded(Bug::EqualUnchecked),
         None => false,
@@ -396,11 +396,11 @@ fn install(write: &mut Write, revision: u64) -> bool {
     // Relaxed: published by the head below.
     header.stamp.store(revision << 1, Relaxed);
     // Relaxed: only the holder of the right writes heads; published by the head below.
-    header.older.store(write.node.value.load(Relaxed), Relaxed);
+    header.older.store(write.node().value.load(Relaxed), Relaxed);
     // Release: whoever finds the new head sees a stamp at least as new; see `read::version_at`.
-    write.node.marked_at.store(revision, Release);
+    write.node().marked_at.store(revision, Release);
     // Release: publishes the version; pairs with the Acquire loads of `value`.
-    write.node.value.store(block.as_ptr(), Release);
+    write.node().value.store(block.as_ptr(), Release);
     true
 }
 

@@ -5,7 +5,7 @@
 //! functions recurse, and for them the machine's stack grows.
 //! Protocol: docs/protocols/evaluate.md.
 
-use super::frame::{self, Frame, Reads, Recorded, Tracker, View, Writes};
+use super::frame::{self, Frame, Recorded, Tracker, View};
 use super::{private, read};
 use crate::block::{Header, Shared};
 use crate::error::{ReadError, panic_message};
@@ -16,7 +16,7 @@ use crate::sync::{Acquire, Relaxed, Release, SeqCst, fence};
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::{NonNull, null};
+use std::ptr::NonNull;
 
 /// What a read found.
 #[derive(Debug)]
@@ -66,7 +66,6 @@ impl<'a> Claim<'a> {
             && node.claim.compare_exchange(0, view.chain, Acquire, Relaxed).is_ok();
         free.then(|| {
             frame::count_claim(1);
-            frame::enter_path(node);
             Self { node, view }
         })
     }
@@ -81,7 +80,6 @@ impl<'a> Claim<'a> {
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         frame::count_claim(-1);
-        frame::leave_path(self.node);
         if seeded(Bug::ClaimLost) && std::thread::panicking() {
             return;
         }
@@ -186,7 +184,7 @@ fn start<'a>(view: &'a View<'_>, node: &'a Node) -> Start<'a> {
     if first { Start::First(step) } else { Start::Step(step) }
 }
 
-crate::sync::thread_local! {
+crate::sync::per_thread! {
     /// The steps of all walks of this thread, the innermost walk's last.
     static STEPS: UnsafeCell<Vec<Step<'static>>> = UnsafeCell::new(Vec::new());
 }
@@ -292,13 +290,8 @@ impl<'a> Walk<'a> {
         let node = step.claim.node;
         let old = node.sources.with(|sources| sources);
         let tracker = Tracker::new(old);
-        let frame = Frame {
-            reads: Reads::one(self.view),
-            tracker: &tracker,
-            writes: Writes::RefusedInComputed,
-            owner: null(),
-            graph: node.world(),
-        };
+        let depth = depth();
+        let frame = Frame::of_computed(self.view, &tracker, node, depth);
         self.view.recomputes.set(self.view.recomputes.get() + 1);
         let ran = with_stack(|| frame.enter(|| timed(node)));
         let recorded = tracker.finish();
@@ -346,6 +339,19 @@ fn steps<R>(f: impl FnOnce(&mut Vec<Step<'static>>) -> R) -> R {
     // SAFETY: the thread's own cell; the closures given push, pop or measure, nothing that comes
     // back here. Dropping a popped step happens outside.
     STEPS.with(|steps| f(unsafe { &mut *steps.get() }))
+}
+
+/// How many steps this thread's walks have.
+pub(crate) fn depth() -> usize {
+    steps(|steps| steps.len())
+}
+
+/// The nodes of this thread's steps from `start` to before `end`, the last first.
+pub(crate) fn steps_between(start: usize, end: usize) -> Vec<NonNull<Node>> {
+    steps(|steps| {
+        let steps = steps.get(start..end.min(steps.len())).unwrap_or_default();
+        steps.iter().rev().map(|step| NonNull::from(step.claim.node)).collect()
+    })
 }
 
 /// No source changed: the memo is as good at this revision.
@@ -524,9 +530,7 @@ pub(crate) fn unsubscribe(node: &Node, dropped: Sources) {
 
 /// User code; a panic counts as a change.
 pub(crate) fn is_equal(node: &Node, old: &Header, new: &Header) -> bool {
-    let frame = Frame { writes: Writes::RefusedInUpdate, tracker: null(), ..Frame::current() };
-    frame
-        .enter(|| catch_unwind(AssertUnwindSafe(|| node.equal(old, new))))
+    Frame::enter_closure(|| catch_unwind(AssertUnwindSafe(|| node.equal(old, new))))
         .unwrap_or(false)
 }
 
@@ -558,7 +562,7 @@ pub(crate) fn with_stack<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-crate::sync::thread_local! {
+crate::sync::per_thread! {
     static RUNS: Cell<u32> = Cell::new(0);
 }
 

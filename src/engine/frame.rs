@@ -28,12 +28,15 @@ pub(crate) struct View<'w> {
     pub(crate) recomputes: Cell<u32>,
     pub(crate) cutoffs: Cell<u32>,
     pub(crate) private_runs: Cell<u32>,
+    pub(crate) effect_runs: Cell<u32>,
     pub(crate) released: Cell<bool>,
     /// Was something read that may not be published?
     pub(crate) tainted: Cell<bool>,
     /// Memos replaced under this view, linked; given to the graph when the view ends.
     retired: Cell<Option<(NonNull<Header>, NonNull<Header>)>>,
     retirements: Cell<u32>,
+    /// The view this one adds its numbers to when it ends.
+    parent: Option<&'w View<'w>>,
     /// The node whose claim made a result private.
     pub(crate) blocked_on: Cell<Option<NodeRef>>,
 }
@@ -61,10 +64,19 @@ impl<'w> View<'w> {
             private_runs: Cell::new(0),
             released: Cell::new(false),
             tainted: Cell::new(false),
+            parent: None,
             blocked_on: Cell::new(None),
+            effect_runs: Cell::new(0),
             retired: Cell::new(None),
             retirements: Cell::new(0),
         }
+    }
+
+    /// A view of a wave's effect, at the wave's revision.
+    pub(crate) fn within(parent: &'w View<'w>) -> Self {
+        let mut view = Self::new(parent.world, parent.revision);
+        view.parent = Some(parent);
+        view
     }
 
     /// For a thread that `Context` carries an evaluation to.
@@ -108,21 +120,54 @@ impl<'w> View<'w> {
 
 impl Drop for View<'_> {
     fn drop(&mut self) {
+        match self.parent {
+            Some(parent) => self.add_to(parent),
+            None => self.report(),
+        }
+    }
+}
+
+impl View<'_> {
+    fn add_to(&self, parent: &View<'_>) {
+        let pairs = [
+            (&self.recomputes, &parent.recomputes),
+            (&self.cutoffs, &parent.cutoffs),
+            (&self.private_runs, &parent.private_runs),
+            (&self.effect_runs, &parent.effect_runs),
+            (&self.retirements, &parent.retirements),
+        ];
+        for (mine, total) in pairs {
+            total.set(total.get() + mine.get());
+        }
+        parent.released.set(parent.released.get() | self.released.get());
+        if let Some((first, last)) = self.retired.get() {
+            let ends = parent.retired.get().map_or((first, last), |(next, end)| {
+                // SAFETY: both lists are this thread's.
+                let link = unsafe { &last.as_ref().next };
+                // SAFETY: as above.
+                link.with_mut(|cell| unsafe { *cell = next.as_ptr() });
+                (first, end)
+            });
+            parent.retired.set(Some(ends));
+        }
+    }
+
+    fn report(&self) {
         let counters = &self.world.counters;
         let pairs = [
             (&self.recomputes, &counters.recomputes),
             (&self.cutoffs, &counters.cutoffs),
             (&self.private_runs, &counters.private_runs),
+            (&self.effect_runs, &counters.effect_runs),
+            (&self.retirements, &counters.awaiting),
         ];
         for (mine, total) in pairs {
             if mine.get() > 0 {
-                // Relaxed: statistics.
+                // Relaxed: statistics, and a hint for the trimmer.
                 total.fetch_add(u64::from(mine.get()), Relaxed);
             }
         }
         if let Some((first, last)) = self.retired.get() {
-            // Relaxed: statistics, and a hint for the trimmer.
-            counters.awaiting.fetch_add(u64::from(self.retirements.get()), Relaxed);
             self.world.retired.push(first, last);
         }
         if self.released.get() {
@@ -183,6 +228,12 @@ pub(crate) struct Frame {
     pub(crate) owner: *const Arc<Owner>,
     /// The graph that was entered; null: the default one.
     pub(crate) graph: *const Arc<World>,
+    /// The computed whose function this frame surrounds; null: none.
+    pub(crate) node: *const Node,
+    /// How many steps this thread's walks had when it was entered.
+    pub(crate) steps: usize,
+    /// The frame around this one, once entered.
+    pub(crate) parent: *const Frame,
 }
 
 impl Frame {
@@ -192,13 +243,31 @@ impl Frame {
         writes: Writes::Commit,
         owner: null(),
         graph: null(),
+        node: null(),
+        steps: 0,
+        parent: null(),
     };
+
+    /// The frame of a computed's function.
+    pub(crate) fn of_computed(view: &View<'_>, tracker: &Tracker, node: &Node, steps: usize) -> Self {
+        Self {
+            reads: Reads::one(view),
+            tracker,
+            writes: Writes::RefusedInComputed,
+            graph: node.world(),
+            node,
+            steps,
+            ..Self::OUTSIDE
+        }
+    }
 
     /// The frame a new one is derived from: the innermost, or a plain thread's.
     pub(crate) fn current() -> Self {
         TOP.try_with(|top| {
             // SAFETY: frames outlive the code they surround, which is what asks.
-            unsafe { top.get().as_ref() }.copied()
+            let top = unsafe { top.get().as_ref() }?;
+            // What is derived surrounds a part of the same run, not another one.
+            Some(Self { node: null(), ..*top })
         })
         .ok()
         .flatten()
@@ -210,16 +279,24 @@ impl Frame {
         Self { graph: Self::current().graph, ..Self::OUTSIDE }
     }
 
+    /// Runs a closure that must not write, derived from whatever surrounds it.
+    #[inline]
+    pub(crate) fn enter_closure<R>(f: impl FnOnce() -> R) -> R {
+        Self { writes: Writes::RefusedInUpdate, tracker: null(), ..Self::current() }.enter(f)
+    }
+
     /// Runs `f` inside this frame.
-    pub(crate) fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+    #[inline]
+    pub(crate) fn enter<R>(mut self, f: impl FnOnce() -> R) -> R {
         struct Restore(*const Frame);
         impl Drop for Restore {
             fn drop(&mut self) {
                 let _ = TOP.try_with(|top| top.set(self.0));
             }
         }
-        let before = TOP.try_with(|top| top.replace(self)).unwrap_or(null());
-        let _restore = Restore(before);
+        self.parent = TOP.try_with(Cell::get).unwrap_or(null());
+        let _restore = Restore(self.parent);
+        let _ = TOP.try_with(|top| top.set(&self));
         f()
     }
 
@@ -463,7 +540,7 @@ impl Carried {
     }
 }
 
-crate::sync::thread_local! {
+crate::sync::per_thread! {
     static TOP: Cell<*const Frame> = Cell::new(null());
     static CHAINS: Cell<u64> = Cell::new(0);
     /// How many claims this thread holds, whatever it is doing now.
@@ -488,37 +565,31 @@ fn next_chain() -> u64 {
         .unwrap_or_else(|_| THREADS.fetch_add(1, Relaxed) << COUNTER_BITS)
 }
 
-crate::sync::thread_local! {
-    /// The computeds this thread is bringing up to date, outermost first.
-    static PATH: RefCell<Vec<NonNull<Node>>> = RefCell::new(Vec::new());
-}
-
-pub(crate) fn enter_path(node: &Node) {
-    let _ = PATH.try_with(|path| path.borrow_mut().push(NonNull::from(node)));
-}
-
-pub(crate) fn leave_path(node: &Node) {
-    let _ = PATH.try_with(|path| {
-        let mut path = path.borrow_mut();
-        if let Some(index) = path.iter().rposition(|at| std::ptr::eq(at.as_ptr(), node)) {
-            path.remove(index);
-        }
-    });
-}
-
-/// The names from `node`'s place on the path to the end, and its own again.
+/// The names from `node`'s place on this thread's path of evaluations to the end, and its own
+/// again. The path: running nodes, by their frames, and between them those that wait for one of
+/// their sources, by the steps of the walks.
 pub(crate) fn path_to(node: &Node) -> Vec<String> {
-    let mut names = PATH
-        .try_with(|path| {
-            let path = path.borrow();
-            let start = path.iter().rposition(|at| std::ptr::eq(at.as_ptr(), node)).unwrap_or(0);
-            // SAFETY: nodes on the path are being evaluated, so they are counted.
-            let name = |at: &NonNull<Node>| unsafe { at.as_ref() }.name().to_string();
-            path[start..].iter().map(name).collect::<Vec<_>>()
-        })
-        .unwrap_or_default();
-    names.push(node.name().to_string());
-    names
+    let mut path: Vec<NonNull<Node>> = Vec::new();
+    let mut end = usize::MAX;
+    let mut at = TOP.try_with(Cell::get).unwrap_or(null());
+    // SAFETY: frames outlive the code they surround, which is what asks.
+    while let Some(frame) = unsafe { at.as_ref() } {
+        at = frame.parent;
+        let Some(running) = NonNull::new(frame.node.cast_mut()) else { continue };
+        path.extend(super::evaluate::steps_between(frame.steps, end));
+        path.push(running);
+        end = frame.steps;
+        if std::ptr::eq(running.as_ptr(), node) {
+            break;
+        }
+    }
+    path.extend(super::evaluate::steps_between(0, end));
+    if let Some(start) = path.iter().position(|on| std::ptr::eq(on.as_ptr(), node)) {
+        path.truncate(start + 1);
+    }
+    // SAFETY: nodes on the path are being evaluated, so they are counted.
+    let name = |on: &NonNull<Node>| unsafe { on.as_ref() }.name().to_string();
+    path.iter().rev().map(name).chain([node.name().to_string()]).collect()
 }
 
 pub(crate) fn claims_held() -> u32 {

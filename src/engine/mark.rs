@@ -4,7 +4,7 @@
 //! first through the observers, without recursion: nodes link themselves through their own
 //! `next`. Protocol: docs/protocols/marks.md.
 
-use super::react;
+use super::react::{self, Queue};
 use crate::reclaim::{self, Guard};
 use crate::seeded::{Bug, seeded};
 use crate::structure::node::{Node, NodeKind};
@@ -23,14 +23,15 @@ pub(crate) struct Marker<'w> {
     widest: u64,
     /// How many in the frontier.
     width: u64,
+    queue: Queue,
     /// Protects the observers, found through raw pointers.
     _guard: Guard,
 }
 
 impl<'w> Marker<'w> {
     pub(crate) fn new(world: &'w Arc<World>, revision: u64) -> Self {
-        let frontier = std::ptr::null();
-        Self { world, revision, frontier, widest: 0, width: 0, _guard: reclaim::pin() }
+        let (frontier, queue) = (std::ptr::null(), Queue::default());
+        Self { world, revision, frontier, widest: 0, width: 0, queue, _guard: reclaim::pin() }
     }
 
     /// Marks everything downstream of a signal whose stamp is stored and fenced.
@@ -70,7 +71,7 @@ impl<'w> Marker<'w> {
         // Release: a reader that sees the mark sees the versions it tells of.
         node.marked_at.store(self.revision, Release);
         if node.role() == NodeKind::Effect {
-            return react::enqueue(self.world, node, rounds);
+            return react::enqueue(node, rounds, &mut self.queue);
         }
         self.width += 1;
         if was_dirty && self.is_still_dirty(node, dirty_at) {
@@ -95,6 +96,7 @@ impl<'w> Marker<'w> {
 
 impl Drop for Marker<'_> {
     fn drop(&mut self) {
+        std::mem::take(&mut self.queue).leave_to(self.world);
         // Relaxed: a hint for the next wave, written under the right; a wave that resets it
         // meanwhile loses nothing but precision.
         if self.widest > self.world.widest.load(Relaxed) {

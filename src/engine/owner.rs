@@ -1,7 +1,7 @@
 //! Who owns effects, scopes and cleanups, and takes them down: last first.
 
 use crate::structure::world::World;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, Relaxed};
 use std::sync::{Arc, Weak};
 
 /// Something to take down.
@@ -17,6 +17,9 @@ pub(crate) struct Owner {
     /// Owns what cleanups make.
     pub(crate) parent: Weak<Owner>,
     owned: Mutex<Vec<Owned>>,
+    /// Spares runs that make nothing the lock. Relaxed: what was made by other threads is seen
+    /// through whatever told this one of it.
+    any: std::sync::atomic::AtomicBool,
 }
 
 impl std::fmt::Debug for Owner {
@@ -28,11 +31,12 @@ impl std::fmt::Debug for Owner {
 impl Owner {
     pub(crate) fn new(world: &Arc<World>, parent: Option<&Arc<Owner>>) -> Arc<Self> {
         let parent = parent.map_or_else(Weak::new, Arc::downgrade);
-        Arc::new(Self { world: world.clone(), parent, owned: Mutex::new(Vec::new()) })
+        Arc::new(Self { world: world.clone(), parent, owned: Mutex::new(Vec::new()), any: Default::default() })
     }
 
     pub(crate) fn own(&self, owned: Owned) {
         let mut gone = Vec::new();
+        self.any.store(true, Relaxed);
         let mut list = self.owned.lock();
         // Long-lived owners must not collect what was disposed long ago.
         if list.len() == list.capacity() {
@@ -46,6 +50,9 @@ impl Owner {
 
     /// Takes everything down, last first. Waits for no effect that runs elsewhere.
     pub(crate) fn take_down(&self) {
+        if !self.any.load(Relaxed) {
+            return;
+        }
         loop {
             let last = self.owned.lock().pop();
             let Some(last) = last else { return };

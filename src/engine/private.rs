@@ -3,7 +3,7 @@
 //! for one state of the layer. Protocol: docs/protocols/overlay.md.
 
 use super::evaluate::{self, Found};
-use super::frame::{self, Frame, Reads, Tracker, View, Writes};
+use super::frame::{Frame, Tracker, View};
 use super::overlay::{Lookup, Outcome, Overlay};
 use super::read;
 use crate::block::Shared;
@@ -88,17 +88,9 @@ fn run(
 ) -> Outcome {
     overlay.begin(node);
     let tracker = Tracker::new(null());
-    let frame = Frame {
-        reads: Reads::one(view),
-        tracker: &tracker,
-        writes: Writes::RefusedInComputed,
-        owner: null(),
-        graph: node.world(),
-    };
+    let frame = Frame::of_computed(view, &tracker, node, evaluate::depth());
     view.private_runs.set(view.private_runs.get() + 1);
-    frame::enter_path(node);
     let ran = evaluate::with_stack(|| frame.enter(|| node.run()));
-    frame::leave_path(node);
     let recorded = tracker.finish();
     let block = ran.unwrap_or_else(|payload| Shared::failure(evaluate::failure(node, payload)));
     overlay.remember(recorded.more.iter());

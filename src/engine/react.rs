@@ -81,7 +81,7 @@ pub(crate) enum Waits {
     No,
 }
 
-crate::sync::thread_local! {
+crate::sync::per_thread! {
     /// How many effects this thread is running.
     static RUNNING_HERE: Cell<u32> = Cell::new(0);
 }
@@ -141,7 +141,7 @@ pub(crate) fn create(
 }
 
 /// Queues an effect that a commit concerns. The committer's verb: the pin protects the node.
-pub(crate) fn enqueue(world: &World, effect: &Node, rounds: u32) {
+pub(crate) fn enqueue(effect: &Node, rounds: u32, into: &mut Queue) {
     let record = record(effect);
     // Relaxed: a hint for the loop limit; a run that starts meanwhile counts for the next.
     record.rounds.store(rounds, Relaxed);
@@ -151,26 +151,46 @@ pub(crate) fn enqueue(world: &World, effect: &Node, rounds: u32) {
     }
     // SAFETY: found by the marker under its pin, or counted by the caller.
     if let Some(effect) = unsafe { NodeRef::revive(NonNull::from(effect)) } {
-        push_pending(world, effect);
+        into.push(effect);
     }
 }
 
-pub(crate) fn push_pending(world: &World, effect: NodeRef) {
-    let node = effect.as_ptr();
-    std::mem::forget(effect);
-    // Relaxed: the exchange decides.
-    let mut head = world.pending.load(Relaxed);
-    loop {
-        // SAFETY: counted; a queued effect's link belongs to the queue.
-        let link = unsafe { &node.as_ref().next };
-        // SAFETY: as above.
-        link.with_mut(|next| unsafe { *next = head });
-        // Release: pairs with the Acquire in `take_pending`.
-        match world.pending.compare_exchange(head, node.as_ptr(), Release, Relaxed) {
-            Ok(_) => return,
-            Err(found) => head = found,
+/// Effects on their way into the graph's queue, linked through `next`; counted.
+#[derive(Debug, Default)]
+pub(crate) struct Queue(Option<(NonNull<Node>, NonNull<Node>)>);
+
+impl Queue {
+    pub(crate) fn push(&mut self, effect: NodeRef) {
+        let node = effect.as_ptr();
+        std::mem::forget(effect);
+        let (first, last) = self.0.map_or((std::ptr::null_mut(), node), |(first, last)| {
+            (first.as_ptr(), last)
+        });
+        link(node, first);
+        self.0 = Some((node, last));
+    }
+
+    /// Queues all of them in one step.
+    pub(crate) fn leave_to(self, world: &World) {
+        let Some((first, last)) = self.0 else { return };
+        // Relaxed: the exchange decides.
+        let mut head = world.pending.load(Relaxed);
+        loop {
+            link(last, head);
+            // Release: pairs with the Acquire in `take_pending`.
+            match world.pending.compare_exchange(head, first.as_ptr(), Release, Relaxed) {
+                Ok(_) => return,
+                Err(found) => head = found,
+            }
         }
     }
+}
+
+fn link(node: NonNull<Node>, to: *mut Node) {
+    // SAFETY: counted; a queued effect's link belongs to the queue.
+    let link = unsafe { &node.as_ref().next };
+    // SAFETY: as above.
+    link.with_mut(|next| unsafe { *next = to });
 }
 
 /// The queued effects, in creation order.
@@ -289,7 +309,8 @@ impl EffectRef {
     }
 
     /// Looks whether the effect must run at `revision`, and runs it. The wave's verb.
-    pub(crate) fn react(&self, revision: u64) {
+    pub(crate) fn react(&self, wave: &View<'_>) {
+        let revision = wave.revision;
         let record = self.record();
         // AcqRel: pairs with the swap in `enqueue`: marks before it are seen below, marks after
         // it queue the effect again.
@@ -304,7 +325,7 @@ impl EffectRef {
         if !self.begin() {
             return;
         }
-        let view = View::new(self.world(), revision);
+        let view = View::within(wave);
         let rounds = self.rounds();
         if rounds > self.world().config.max_rounds {
             wave::stop_loop(self);
@@ -373,9 +394,9 @@ impl EffectRef {
             writes: Writes::Collect,
             owner: &record.owner,
             graph: world,
+            ..Frame::detached()
         };
-        // Relaxed: statistics.
-        world.counters.effect_runs.fetch_add(1, Relaxed);
+        view.effect_runs.set(view.effect_runs.get() + 1);
         let ran = Running::here(|| {
             frame.enter(|| {
                 catch_unwind(AssertUnwindSafe(|| {
@@ -423,8 +444,9 @@ impl EffectRef {
     }
 
     fn enqueue_again(&self) {
-        let rounds = self.rounds();
-        enqueue(self.world(), &self.0, rounds);
+        let mut queue = Queue::default();
+        enqueue(&self.0, self.rounds(), &mut queue);
+        queue.leave_to(self.world());
     }
 
     /// After this no run starts. Waits, if asked to and if nobody can be waiting for this thread.

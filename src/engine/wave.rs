@@ -7,7 +7,7 @@
 
 use super::evaluate::{self, Claim};
 use super::frame::{self, Frame, View};
-use super::react::{self, EffectRef, RunOn};
+use super::react::{self, EffectRef, Queue, RunOn};
 use super::trim;
 use crate::error::{Failure, Looping};
 use crate::pool;
@@ -97,9 +97,9 @@ fn waves(world: &Arc<World>) -> LeftOver {
                 }
                 mine
             });
-            for effect in &foreign {
-                react::push_pending(world, effect.node().clone());
-            }
+            let mut queue = Queue::default();
+            foreign.iter().for_each(|effect| queue.push(effect.node().clone()));
+            queue.leave_to(world);
             if effects.is_empty() && !foreign.is_empty() {
                 return LeftOver::Foreign;
             }
@@ -123,14 +123,15 @@ fn wave(world: &Arc<World>, effects: &[EffectRef]) {
     let waves = if parallel { &counters.waves_parallel } else { &counters.waves_sequential };
     // Relaxed: statistics.
     waves.fetch_add(1, Relaxed);
+    let view = View::new(world, held.revision);
     for effect in effects {
         match effect.run_on() {
-            RunOn::Writer => effect.react(held.revision),
+            RunOn::Writer => effect.react(&view),
             RunOn::Thread => effect.wake_thread(),
             RunOn::Pool => {
                 let spawned = effect.clone();
                 if !pool::spawn(move || run_alone(&spawned)) {
-                    effect.react(held.revision);
+                    effect.react(&view);
                 }
             }
         }
@@ -141,7 +142,7 @@ fn wave(world: &Arc<World>, effects: &[EffectRef]) {
 pub(crate) fn run_alone(effect: &EffectRef) {
     let world = effect.world();
     let held = world.holds.newest(&world.clock);
-    effect.react(held.revision);
+    effect.react(&View::new(world, held.revision));
     drop(held);
     world.progress.notify();
     after_commit(world);
@@ -162,7 +163,8 @@ pub(crate) fn suspect(effect: &EffectRef, rounds: u32) {
     let world = effect.world();
     if rounds > world.config.max_rounds / 2 {
         world.suspects.lock().insert(effect.id, effect.name().to_string());
-    } else if rounds == 0 {
+    } else if rounds == 0 && world.looped.load(Relaxed) {
+        world.looped.store(false, Relaxed);
         *world.looping.lock() = None;
     }
 }
@@ -174,6 +176,8 @@ pub(crate) fn stop_loop(effect: &EffectRef) {
     members.insert(effect.id, effect.name().to_string());
     let looping = Looping { names: members.into_values().collect() };
     *world.looping.lock() = Some(looping.clone());
+    // Relaxed: spares the lock while there is no report to take back.
+    world.looped.store(true, Relaxed);
     world.report(&Failure::Looping(looping));
 }
 

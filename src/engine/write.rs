@@ -18,14 +18,14 @@ use crate::structure::request::{Answer, Condition, Write};
 use crate::structure::world::{LogEntry, World};
 use crate::sync::{Relaxed, Spin};
 use std::panic::Location;
-use std::ptr::{NonNull, null_mut};
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// A committed write of one signal.
 #[derive(Debug)]
 pub(crate) struct Done {
-    /// The value before; in a batch, before this write.
-    pub(crate) old: Shared,
+    /// What `replace` asks for: the value before; in a batch, before this write.
+    pub(crate) old: Option<Shared>,
 }
 
 type Place = &'static Location<'static>;
@@ -101,8 +101,7 @@ fn resolved(header: &Header) -> &Header {
 
 /// Runs a user's update or equality closure: no writes, nothing tracked.
 fn in_closure<R>(f: impl FnOnce() -> R) -> R {
-    let writes = Writes::RefusedInUpdate;
-    Frame { writes, tracker: std::ptr::null(), ..Frame::current() }.enter(f)
+    Frame::enter_closure(f)
 }
 
 /// A panic of the user's equality function goes to the caller.
@@ -134,7 +133,7 @@ fn collect(view: &View, signal: &NodeRef, what: What<'_>) -> Result<Done, WriteE
             view.overlay().push(signal, Act::Touch, old.clone(), true, made_on);
         }
     }
-    Ok(Done { old })
+    Ok(Done { old: Some(old) })
 }
 
 fn conflict(signal: &Node, changed_at: u64) -> WriteError {
@@ -145,52 +144,76 @@ fn version_of(kept: &Kept) -> u64 {
     kept.header().stamp.load(Relaxed) >> 1
 }
 
-fn commit_one(signal: &NodeRef, mut what: What<'_>, place: Place) -> Result<Done, WriteError> {
+fn commit_one(signal: &NodeRef, what: What<'_>, place: Place) -> Result<Done, WriteError> {
+    match what {
+        What::Set(new) => {
+            let head = newest_version(signal);
+            if !equal(signal, head.header(), new.header()) {
+                drop(head);
+                try_commit(signal, new, Condition::Always, place);
+            }
+            Ok(Done { old: None })
+        }
+        What::CompareSet(at, new) => {
+            let head = newest_version(signal);
+            let version = version_of(&head);
+            if version > at {
+                return Err(conflict(signal, version));
+            }
+            let equal = equal(signal, head.header(), new.header());
+            drop(head);
+            if equal || try_commit(signal, new, Condition::NotAfter(at), place) {
+                return Ok(Done { old: None });
+            }
+            Err(conflict(signal, version_of(&newest_version(signal))))
+        }
+        What::Update(f) => commit_made(signal, place, |head| {
+            let new = in_closure(|| f(resolved(head.header())));
+            (!equal(signal, head.header(), new.header())).then_some(new)
+        }),
+        What::Touch => {
+            commit_made(signal, place, |head| Some(Shared::alias(resolved_share(head))))
+        }
+    }
+}
+
+/// Commits what `make` makes of the newest value, as soon as nothing comes between.
+fn commit_made(
+    signal: &NodeRef,
+    place: Place,
+    mut make: impl FnMut(&Kept) -> Option<Shared>,
+) -> Result<Done, WriteError> {
     let spin = Spin::default();
     loop {
         let head = newest_version(signal);
-        let version = version_of(&head);
-        let (block, condition) = match &mut what {
-            What::Set(new) => (new.clone(), Condition::Always),
-            What::CompareSet(at, new) => {
-                if version > *at {
-                    return Err(conflict(signal, version));
-                }
-                (new.clone(), Condition::NotAfter(*at))
-            }
-            What::Update(f) => {
-                let new = in_closure(|| f(resolved(head.header())));
-                (new, Condition::HeadIs(version))
-            }
-            What::Touch => (Shared::alias(resolved_share(&head)), Condition::HeadIs(version)),
-        };
-        let touch = matches!(what, What::Touch);
-        if !touch && equal(signal, head.header(), block.header()) {
-            return Ok(Done { old: head.share() });
-        }
-        let old = head.share();
+        let condition = Condition::HeadIs(version_of(&head));
+        let new = make(&head);
+        let old = Some(head.share());
         drop(head);
-        let mut writes = [write_of(signal.clone(), Some(block), condition)];
-        match commit(signal.world(), &mut writes, 0) {
-            Answer::Committed { revision, .. } => {
-                log(signal.world(), revision, place);
-                let [write] = writes;
-                drop(write);
-                after(signal.world());
-                return Ok(Done { old });
-            }
-            Answer::Refused { .. } => spin.turn(),
+        if new.is_none_or(|new| try_commit(signal, new, condition, place)) {
+            return Ok(Done { old });
         }
+        spin.turn();
+    }
+}
+
+/// One version in one commit, and what follows; false if the condition did not hold.
+fn try_commit(signal: &NodeRef, new: Shared, condition: Condition, place: Place) -> bool {
+    // SAFETY: `signal` outlives the array.
+    let mut writes = [unsafe { Write::new(signal, Some(new), condition) }];
+    match commit(signal.world(), &mut writes, 0) {
+        Answer::Committed { revision, .. } => {
+            log(signal.world(), revision, place);
+            after(signal.world());
+            true
+        }
+        Answer::Refused { .. } => false,
     }
 }
 
 fn resolved_share(kept: &Kept) -> Shared {
     // SAFETY: the resolved block lives as long as the one that stands for it.
     unsafe { Shared::retain(kept.header().resolve()) }
-}
-
-fn write_of(node: NodeRef, block: Option<Shared>, condition: Condition) -> Write {
-    Write { node, block, condition, installed: null_mut(), equal_to: None }
 }
 
 /// What follows a commit on the thread that made it.
@@ -248,7 +271,8 @@ pub(crate) fn commit_overlay(
             writes.push(final_write(pending, taken.base, strictness));
         }
         let conditions = taken.conditions.iter();
-        writes.extend(conditions.map(|(node, c)| write_of(node.clone(), None, *c)));
+        // SAFETY: `taken` counts the nodes, and outlives the writes.
+        writes.extend(conditions.map(|(node, c)| unsafe { Write::new(node, None, *c) }));
         match commit(world, &mut writes, rounds) {
             Answer::Committed { revision, changed } => {
                 if changed {
@@ -260,7 +284,8 @@ pub(crate) fn commit_overlay(
                 spin.turn();
             }
             Answer::Refused { index } => {
-                let signal = writes[index].node.clone();
+                let signal = writes[index].node().counted();
+                drop(writes);
                 return Err(Box::new(Refused { taken, signal }));
             }
         }
@@ -289,7 +314,8 @@ fn final_write(pending: &mut Pending, base: u64, strictness: Strictness) -> Writ
     // A block that is a version already cannot become another one.
     let installed = value.header().stamp.load(Relaxed) != 0;
     let block = if installed { Shared::alias(resolve_shared(&value)) } else { value };
-    let mut write = write_of(signal, Some(block), condition);
+    // SAFETY: `pending` counts the signal, and its owner outlives the write.
+    let mut write = unsafe { Write::new(&pending.node, Some(block), condition) };
     write.equal_to = same.then_some(version);
     write
 }

@@ -161,8 +161,8 @@ impl Draft {
             reads: Reads::one(&view),
             tracker: null(),
             writes: Writes::Collect,
-            owner: null(),
             graph: &self.overlay.world,
+            ..Frame::detached()
         };
         frame.enter(f)
     }

@@ -216,8 +216,9 @@ impl<T: Send + Sync + 'static> Signal<T> {
             Err(error) => Err(error),
         };
         let done = done.unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+        let old = done.old.expect("updates and collected writes say what they replaced");
         // SAFETY: a signal's blocks are values of its type.
-        unsafe { Loaded::new(&done.old) }
+        unsafe { Loaded::new(&old) }
     }
 
     /// Sets the value unless the signal changed after `at`, which may be a revision of the

@@ -7,7 +7,7 @@
 use crate::block::{Header, Shared};
 use crate::reclaim::Guard;
 use crate::seeded::{Bug, seeded};
-use crate::participants::{HELD, KEPT, LOCAL, NOTHING, free_slot, registry};
+use crate::participants::{HELD, KEPT, LOCAL, Local, NOTHING, free_slot, registry};
 use crate::sync::{Acquire, AtomicU64, Mutex, Relaxed, Release, SeqCst, fence};
 use std::ptr::{NonNull, null_mut};
 
@@ -135,8 +135,8 @@ pub(crate) struct Kept {
 
 #[derive(Debug)]
 enum Keeping {
-    /// This thread's slot.
-    Slot(usize),
+    /// This thread's slot; the thread's record outlives what stands on its stack.
+    Slot(NonNull<Local>, usize),
     /// A count.
     Count,
     /// A revision the reader holds for longer than this.
@@ -145,19 +145,16 @@ enum Keeping {
 
 impl Kept {
     /// Keeps a block found under `guard` beyond the guard's life.
-    pub(crate) fn found(_guard: &Guard, block: NonNull<Header>) -> Self {
-        let slot = LOCAL
-            .try_with(|local| {
-                let slot = free_slot(&local.kept, KEPT)?;
+    #[inline]
+    pub(crate) fn found(guard: &Guard, block: NonNull<Header>) -> Self {
+        let local = guard.local();
+        match free_slot(&local.kept, KEPT) {
+            Some(slot) => {
                 // Release: the reclaimer learns of it through the end of the pin, whose grace
                 // period comes before its look at the kept values (claim H3).
                 local.participant.kept[slot].store(block.as_ptr(), Release);
-                Some(slot)
-            })
-            .ok()
-            .flatten();
-        match slot {
-            Some(slot) => Self { block, by: Keeping::Slot(slot) },
+                Self { block, by: Keeping::Slot(NonNull::from(local), slot) }
+            }
             // SAFETY: the pin protects the block, so the graph's count is still there.
             None => Self::counted(unsafe { Shared::retain(block) }),
         }
@@ -189,12 +186,12 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         match self.by {
-            Keeping::Slot(slot) => {
-                let _ = LOCAL.try_with(|local| {
-                    // Release: the value was looked at before; pairs with `is_kept`.
-                    local.participant.kept[slot].store(null_mut(), Release);
-                    local.kept.set(local.kept.get() & !(1 << slot));
-                });
+            Keeping::Slot(local, slot) => {
+                // SAFETY: `Kept` is not `Send`, so this is the record's thread.
+                let local = unsafe { local.as_ref() };
+                // Release: the value was looked at before; pairs with `kept_blocks`.
+                local.participant.kept[slot].store(null_mut(), Release);
+                local.kept.set(local.kept.get() & !(1 << slot));
             }
             // SAFETY: `counted` gave the count away.
             Keeping::Count => drop(unsafe { Shared::from_raw(self.block) }),

@@ -321,7 +321,7 @@ impl Node {
     }
 }
 
-crate::sync::thread_local! {
+crate::sync::per_thread! {
     /// Nodes whose last count went while this thread was unlinking another: no recursion.
     static UNLINKING: Cell<Option<Vec<NonNull<Node>>>> = Cell::new(None);
 }

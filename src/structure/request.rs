@@ -1,13 +1,15 @@
 //! A request to commit: what a writer asks the holder of the commit right for.
 
-use super::node::NodeRef;
+use super::node::{Node, NodeRef};
 use crate::block::{Header, Shared};
 use crate::sync::{AtomicU8, UnsafeCell, thread};
+use std::ptr::NonNull;
 
 /// One signal's part of a request, or a condition alone.
 #[derive(Debug)]
 pub(crate) struct Write {
-    pub(crate) node: NodeRef,
+    /// Counted by whoever asks for the write, until it is answered.
+    node: NonNull<Node>,
     /// The new version; taken when installed.
     pub(crate) block: Option<Shared>,
     pub(crate) condition: Condition,
@@ -15,6 +17,21 @@ pub(crate) struct Write {
     pub(crate) installed: *mut Header,
     /// The new value equals that of this version: nothing to install while it is the head.
     pub(crate) equal_to: Option<u64>,
+}
+
+impl Write {
+    /// # Safety
+    /// The node must be counted for as long as this lives.
+    pub(crate) unsafe fn new(node: &NodeRef, block: Option<Shared>, condition: Condition) -> Self {
+        let node = node.as_ptr();
+        Self { node, block, condition, installed: std::ptr::null_mut(), equal_to: None }
+    }
+
+    #[inline]
+    pub(crate) fn node(&self) -> &Node {
+        // SAFETY: counted, see `new`.
+        unsafe { self.node.as_ref() }
+    }
 }
 
 /// What must hold at the commit.

@@ -130,6 +130,8 @@ pub(crate) struct World {
     /// Rings when a claim is released, an effect's run ends, a wave ends.
     pub(crate) progress: Event,
     pub(crate) looping: Mutex<Option<Looping>>,
+    /// Is there a report in `looping`? A hint that spares its lock.
+    pub(crate) looped: std::sync::atomic::AtomicBool,
     /// The members seen of a loop that is running towards its limit, by id.
     pub(crate) suspects: Mutex<std::collections::BTreeMap<u64, String>>,
     /// The newest revision that an effect committed.
@@ -187,7 +189,7 @@ impl std::fmt::Debug for World {
     }
 }
 
-crate::sync::thread_local! {
+crate::sync::per_thread! {
     /// How many reads of ours, with user code inside, this thread is in.
     static READING: Cell<u32> = Cell::new(0);
     static BURYING: Cell<bool> = Cell::new(false);
@@ -262,6 +264,7 @@ impl World {
             mean_cost: Default::default(),
             progress: Event::new(),
             looping: Mutex::new(None),
+            looped: Default::default(),
             suspects: Mutex::new(Default::default()),
             caused: Default::default(),
             detached: Mutex::new(Vec::new()),

@@ -64,8 +64,10 @@ fn one_unchanged_source_does_not_hold_back_a_changed_one() {
         let a = signal(1);
         let constant = computed!([a] a.get() * 0);
         let moving = computed!([a] a.get() + 1);
-        let both = computed!([constant, moving] { (constant.get(), moving.get()) });
-        let flipped = computed!([constant, moving] { (moving.get(), constant.get()) });
+        let both =
+            computed!([constant, moving] { let first = constant.get(); (first, moving.get()) });
+        let flipped =
+            computed!([constant, moving] { let first = moving.get(); (first, constant.get()) });
         let _watch = effect!([both, flipped, seen] seen.note((both.get(), flipped.get())));
         a.set(2);
         assert_eq!(seen.take(), [((0, 2), (2, 0)), ((0, 3), (3, 0))]);

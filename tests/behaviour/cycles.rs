@@ -239,7 +239,7 @@ fn two_threads_that_want_each_others_nodes_crosswise_without_a_cycle_get_values(
         let s = signal(1);
         let x = computed!([s, at_x] { at_x.here(); s.get() + 1 });
         let y = computed!([s, at_y] { at_y.here(); s.get() + 2 });
-        let x_then_y = computed!([x, y] { (x.get(), y.get()) });
+        let x_then_y = computed!([x, y] { let early = x.get(); (early, y.get()) });
         let y_then_x = computed!([x, y] { let late = y.get(); (x.get(), late) });
         thread::scope(|scope| {
             let one = scope.spawn(|| x_then_y.get());

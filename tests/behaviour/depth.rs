@@ -70,7 +70,7 @@ fn a_deep_chain_is_read_in_a_batch_a_draft_and_an_old_snapshot() {
                 assert_eq!(top.get(), LENGTH + 1);
             });
             assert_eq!((old.get(&top), top.get()), (LENGTH, LENGTH + 1));
-            let mut draft = g.draft();
+            let draft = g.draft();
             draft.set(&s, 7);
             assert_eq!((draft.get(&top), top.get()), (LENGTH + 7, LENGTH + 1));
         },

@@ -311,6 +311,30 @@ fn a_queued_run_of_a_disposed_effect_is_dropped() {
 }
 
 #[test]
+fn a_shut_down_graph_runs_no_effects_and_stays_readable_and_settable() {
+    in_graph(|g| {
+        let ran = Trace::new();
+        let s = signal(1);
+        let c = computed!([s] s.get() * 10);
+        let kept = effect!([c, ran] {
+            ran.note(c.get());
+            let log = ran.clone();
+            on_cleanup(move || log.note(-1));
+        });
+        effect!([s, ran] ran.note(s.get())).detach();
+        assert_eq!(ran.take(), [10, 1]);
+        g.shutdown();
+        assert_eq!((ran.take(), kept.is_disposed()), (vec![-1], true));
+        s.set(2);
+        let late = effect!([s, ran] ran.note(s.get()));
+        s.set(3);
+        assert_eq!((s.get(), c.get(), late.is_disposed()), (3, 30, true));
+        ran.expect_silence();
+        assert_eq!(g.stats().live_effects, 0);
+    });
+}
+
+#[test]
 fn a_new_effect_works_where_an_old_one_was_disposed() {
     in_graph(|_| {
         let seen = Trace::new();

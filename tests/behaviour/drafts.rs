@@ -13,7 +13,7 @@ fn a_draft_shows_its_author_what_would_follow_and_nobody_else() {
         let (a, b) = (signal(1), signal(10));
         let sum = computed!([a, b] a.get() + b.get());
         let _watch = effect!([sum, seen] seen.note(sum.get()));
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.set(&a, 5);
         assert_eq!((draft.get(&a), draft.get(&b), draft.get(&sum)), (5, 10, 15));
         draft.update(&b, |v| v * 2);
@@ -35,7 +35,7 @@ fn a_commit_is_one_revision_with_everything_in_it() {
         let seen = Trace::new();
         let (a, b) = (signal(1), signal(1));
         let _watch = effect!([a, b, seen] seen.note((a.get(), b.get())));
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.set(&a, 2);
         draft.set(&b, 2);
         let at = draft.commit().unwrap();
@@ -49,7 +49,7 @@ fn inside_enter_every_handle_speaks_of_the_draft() {
     in_graph(|g| {
         let a = signal(1);
         let c = computed!([a] a.get() * 10);
-        let mut draft = g.draft();
+        let draft = g.draft();
         let told = draft.enter(|| {
             a.set(2);
             a.update(|v| v + 1);
@@ -89,7 +89,7 @@ fn a_signal_it_wrote_that_has_changed_is_a_conflict_and_the_draft_comes_back() {
     in_graph(|g| {
         let a = isobar::Signal::builder(1).name("a").build();
         let b = signal(1);
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.set(&a, 2);
         draft.set(&b, 2);
         a.set(100);
@@ -108,7 +108,7 @@ fn a_signal_it_wrote_that_has_changed_is_a_conflict_and_the_draft_comes_back() {
 fn commit_over_overwrites_whatever_has_changed() {
     in_graph(|g| {
         let (a, b) = (signal(1), signal(1));
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.set(&a, 2);
         a.set(100);
         b.set(100);
@@ -122,7 +122,7 @@ fn a_signal_it_only_read_may_change() {
     in_graph(|g| {
         let (a, b) = (signal(1), signal(10));
         let sum = computed!([a, b] a.get() + b.get());
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.set(&a, 2);
         draft.get(&sum);
         b.set(20);
@@ -135,7 +135,7 @@ fn a_signal_it_only_read_may_change() {
 fn of_two_drafts_on_one_base_the_second_to_write_the_same_signal_conflicts() {
     in_graph(|g| {
         let (a, b) = (signal(1), signal(1));
-        let (mut first, mut second, mut third) = (g.draft(), g.draft(), g.draft());
+        let (first, second, third) = (g.draft(), g.draft(), g.draft());
         first.set(&a, 2);
         second.set(&a, 3);
         third.set(&b, 4);
@@ -151,7 +151,7 @@ fn of_two_drafts_on_one_base_the_second_to_write_the_same_signal_conflicts() {
 fn an_update_in_a_draft_is_replayed_on_the_newest_value() {
     in_graph(|g| {
         let a = signal(0);
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.update(&a, |v| v + 1);
         assert_eq!(draft.get(&a), 1);
         a.set(10);
@@ -170,7 +170,7 @@ fn a_draft_may_be_filled_on_one_thread_and_committed_on_another() {
     in_graph(|g| {
         let a = signal(1);
         let c = computed!([a] a.get() * 10);
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.set(&a, 2);
         let node = c.clone();
         let read = thread::spawn(move || {
@@ -192,7 +192,7 @@ fn a_draft_works_each_value_out_once_and_leaves_the_cached_ones_alone() {
         let d = computed!([c] c.get() + 1);
         d.get();
         runs.take();
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.set(&a, 2);
         assert_eq!((draft.get(&d), draft.get(&c), draft.get(&d)), (3, 2, 3));
         assert_eq!(runs.take(), 1);
@@ -210,7 +210,7 @@ fn a_draft_of_equal_values_changes_nothing() {
         let _watch = effect!([a, runs] { a.get(); runs.tick(); });
         let at = a.revision();
         runs.take();
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.set(&a, 7);
         draft.set(&a, 1);
         draft.commit().unwrap();
@@ -234,7 +234,7 @@ fn its_diff_names_what_would_differ_and_nothing_else() {
         let other = named("other", Box::new(move || source.get()));
         let _watch =
             effect!([twice, positive, other] _ = (twice.get(), positive.get(), other.get()));
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.set(&a, 5);
         let mut names: Vec<_> = draft.diff().iter().map(|d| d.node().name()).collect();
         names.sort();
@@ -247,7 +247,7 @@ fn a_compare_set_inside_fails_the_whole_commit() {
     in_graph(|g| {
         let (a, b) = (signal(1), signal(1));
         let at = a.revision();
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.set(&b, 2);
         draft.enter(|| a.compare_set(at, 2).unwrap());
         a.set(100);
@@ -260,7 +260,7 @@ fn a_compare_set_inside_fails_the_whole_commit() {
 fn a_batch_inside_enter_belongs_to_the_draft() {
     in_graph(|g| {
         let (a, b) = (signal(0), signal(0));
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.enter(|| {
             batch(|| {
                 a.set(1);
@@ -288,7 +288,7 @@ fn an_error_that_would_follow_stays_in_the_draft() {
             10 / a.get()
         });
         assert_eq!(c.get(), 2);
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.set(&a, 0);
         says(caught(|| draft.get(&c)), &["zero"]);
         assert_eq!(c.get(), 2);

@@ -187,7 +187,7 @@ fn a_ladder_of_forty_diamonds_runs_each_rung_once_per_draft_and_once_per_batch()
         let runs = Count::new();
         let a = signal(0);
         let top = ladder(computed!([a] a.get()), 40, &runs);
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.set(&a, 3);
         draft.get(&top);
         assert_eq!(runs.take(), 120);

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::thread;
 
 use isobar::{
-    Computed, Graph, Linked, ReadSignal, Readable, Signal, computed, effect, linked, signal,
+    Computed, Graph, Linked, ReadSignal, Readable, ReadableExt as _, Signal, computed, effect,
+    linked, signal,
 };
 
 use crate::stage::{Count, Trace, in_graph, on_stage};
@@ -164,7 +165,7 @@ fn handles_of_different_kinds_fit_in_one_list_of_readables() {
         s.set(2);
         assert_eq!(sum.get(), 224);
         assert_eq!(
-            all.iter().map(|node| *node.peek()).collect::<Vec<_>>(),
+            all.iter().map(|node| node.peek()).collect::<Vec<_>>(),
             [2, 20, 200, 2]
         );
     });

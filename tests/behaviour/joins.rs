@@ -112,7 +112,7 @@ fn all_gives_the_values_in_the_order_of_the_nodes() {
 fn all_of_nothing_is_a_constant() {
     in_graph(|_| {
         let none: Vec<isobar::Signal<i32>> = Vec::new();
-        let sum = all(none).map(|values| values.iter().map(|v| **v).sum::<i32>());
+        let sum = all(&none).map(|values| values.iter().map(|v| **v).sum::<i32>());
         assert_eq!(sum.get(), 0);
     });
 }

@@ -234,6 +234,34 @@ fn updates_of_a_linked_by_many_threads_are_all_kept() {
 }
 
 #[test]
+fn an_update_of_a_linked_inside_a_batch_is_replayed_on_the_newest_value() {
+    in_graph(|_| {
+        let s = signal(0);
+        let l = linked(&s, |s: &i32, _| *s);
+        batch(|| {
+            l.update(|v| v + 1);
+            thread::scope(|scope| {
+                scope.spawn(|| l.update(|v| v + 10));
+            });
+            assert_eq!(l.get(), 1);
+        });
+        assert_eq!(l.get(), 11);
+    });
+}
+
+#[test]
+fn a_source_that_changed_and_came_back_has_changed() {
+    in_graph(|_| {
+        let s = signal(1);
+        let l = linked(&s, |s: &i32, _| s * 10);
+        l.set(99);
+        s.set(2);
+        s.set(1);
+        assert_eq!(l.get(), 10);
+    });
+}
+
+#[test]
 fn a_set_and_a_source_change_on_two_threads_end_in_one_of_the_two_and_the_watcher_saw_it() {
     for round in 0..50 {
         in_graph(move |g| {

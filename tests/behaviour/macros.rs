@@ -36,7 +36,7 @@ fn a_plain_value_may_be_moved_in_beside_the_named_handles() {
         let a = signal(1);
         let factor = 3;
         let words = String::from("times three");
-        let c = computed!([a, words] { (a.get() * factor, words.len()) });
+        let c = computed!([a, words] { let a = a.get(); (a * factor, words.len()) });
         let mut before = 0;
         let _watch = effect!([c, seen] {
             let now = c.get().0;

@@ -184,7 +184,7 @@ fn abandoned_writes_are_dropped() {
         let alive = Alive::default();
         let s = signal(alive.one(0));
         let derived = computed!([s, alive] alive.one(s.with(|v| v.1)));
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.set(&s, alive.one(1));
         draft.with(&derived, |v| assert_eq!(v.1, 1));
         drop(draft);

@@ -41,7 +41,7 @@ fn every_write_and_every_batch_is_one_revision() {
         });
         told.unwrap();
         next("transaction");
-        let mut draft = g.draft();
+        let draft = g.draft();
         draft.set(&a, 40);
         draft.set(&b, 40);
         draft.commit().unwrap();

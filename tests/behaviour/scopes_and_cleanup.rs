@@ -2,7 +2,7 @@
 
 use isobar::{Effect, Graph, effect, on_cleanup, scope, signal};
 
-use crate::stage::{Trace, in_graph, on_stage};
+use crate::stage::{Trace, caught, in_graph, on_stage, says};
 
 /// Notes `what` when the owner in whose run this is called cleans up.
 fn farewell(ran: &Trace<&'static str>, what: &'static str) {
@@ -41,6 +41,25 @@ fn a_cleanup_belongs_to_the_run_that_registered_it() {
         watch.dispose();
         assert_eq!(ran.take(), ["of the first run"]);
     });
+}
+
+#[test]
+fn the_cleanups_and_nested_effects_of_one_run_go_last_first() {
+    in_graph(|_| {
+        let ran = Trace::new();
+        let watch = effect!([ran] {
+            farewell(&ran, "first");
+            effect!([ran] farewell(&ran, "nested")).detach();
+            farewell(&ran, "last");
+        });
+        watch.dispose();
+        assert_eq!(ran.take(), ["last", "nested", "first"]);
+    });
+}
+
+#[test]
+fn a_cleanup_outside_of_an_effect_or_scope_is_refused() {
+    in_graph(|_| says(caught(|| on_cleanup(|| ())), &["on_cleanup"]));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use isobar::{Failure, Graph, ReadError, WriteError};
 const PATIENCE: u64 = 60;
 
 /// Runs the scene on a thread of its own and panics with its name when it does not end.
-pub fn within<R: Send + 'static>(
+pub(crate) fn within<R: Send + 'static>(
     name: &str,
     seconds: u64,
     scene: impl FnOnce() -> R + Send + 'static,
@@ -24,7 +24,7 @@ pub fn within<R: Send + 'static>(
 }
 
 /// `within`, on a stack of so many bytes (0: the usual size).
-pub fn within_stack<R: Send + 'static>(
+pub(crate) fn within_stack<R: Send + 'static>(
     name: &str,
     seconds: u64,
     stack: usize,
@@ -54,12 +54,12 @@ pub fn within_stack<R: Send + 'static>(
 }
 
 /// The scene plays in a fresh graph, entered, under the watchdog; its name is the test's.
-pub fn in_graph(scene: impl FnOnce(&Graph) + Send + 'static) {
+pub(crate) fn in_graph(scene: impl FnOnce(&Graph) + Send + 'static) {
     in_this(|| Graph::new(), scene);
 }
 
 /// `in_graph`, in a graph that notes each contained failure.
-pub fn in_reporting_graph(scene: impl FnOnce(&Graph, Trace<String>) + Send + 'static) {
+pub(crate) fn in_reporting_graph(scene: impl FnOnce(&Graph, Trace<String>) + Send + 'static) {
     let name = type_name_of_val(&scene);
     within(name, PATIENCE, move || {
         let failures = Trace::new();
@@ -69,7 +69,7 @@ pub fn in_reporting_graph(scene: impl FnOnce(&Graph, Trace<String>) + Send + 'st
 }
 
 /// `in_graph`, in the graph that `build` makes.
-pub fn in_this(
+pub(crate) fn in_this(
     build: impl FnOnce() -> Graph + Send + 'static,
     scene: impl FnOnce(&Graph) + Send + 'static,
 ) {
@@ -81,13 +81,13 @@ pub fn in_this(
 }
 
 /// For scenes that build their own graphs.
-pub fn on_stage(scene: impl FnOnce() + Send + 'static) {
+pub(crate) fn on_stage(scene: impl FnOnce() + Send + 'static) {
     let name = type_name_of_val(&scene);
     within(name, PATIENCE, scene);
 }
 
 /// A graph whose `on_error` notes what failed, in words.
-pub fn reporting_to(failures: &Trace<String>) -> Graph {
+pub(crate) fn reporting_to(failures: &Trace<String>) -> Graph {
     let failures = failures.clone();
     Graph::builder()
         .on_error(move |failure| failures.note(in_words(failure)))
@@ -105,18 +105,18 @@ fn in_words(failure: &Failure) -> String {
 }
 
 /// What ran, in order, with which values. `take` hands the record over and begins a new one.
-pub struct Trace<T>(Arc<Mutex<Vec<T>>>);
+pub(crate) struct Trace<T>(Arc<Mutex<Vec<T>>>);
 
 impl<T> Trace<T> {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Trace(Arc::new(Mutex::new(Vec::new())))
     }
 
-    pub fn note(&self, what: T) {
+    pub(crate) fn note(&self, what: T) {
         lock(&self.0).push(what);
     }
 
-    pub fn take(&self) -> Vec<T> {
+    pub(crate) fn take(&self) -> Vec<T> {
         std::mem::take(&mut *lock(&self.0))
     }
 }
@@ -124,7 +124,7 @@ impl<T> Trace<T> {
 impl<T: std::fmt::Debug> Trace<T> {
     /// Fails when anything ran since last asked.
     #[track_caller]
-    pub fn expect_silence(&self) {
+    pub(crate) fn expect_silence(&self) {
         let noted = self.take();
         assert!(
             noted.is_empty(),
@@ -135,7 +135,7 @@ impl<T: std::fmt::Debug> Trace<T> {
 
 impl<T: Ord> Trace<T> {
     /// For runs whose order is nobody's business.
-    pub fn take_sorted(&self) -> Vec<T> {
+    pub(crate) fn take_sorted(&self) -> Vec<T> {
         let mut all = self.take();
         all.sort();
         all
@@ -150,37 +150,37 @@ impl<T> Clone for Trace<T> {
 
 /// How often something ran since last asked.
 #[derive(Clone)]
-pub struct Count(Arc<AtomicUsize>);
+pub(crate) struct Count(Arc<AtomicUsize>);
 
 impl Count {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Count(Arc::new(AtomicUsize::new(0)))
     }
 
-    pub fn tick(&self) {
+    pub(crate) fn tick(&self) {
         self.0.fetch_add(1, SeqCst);
     }
 
-    pub fn take(&self) -> usize {
+    pub(crate) fn take(&self) -> usize {
         self.0.swap(0, SeqCst)
     }
 }
 
 /// Closed until opened; opened for good.
 #[derive(Clone)]
-pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
 impl Gate {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Gate(Arc::new((Mutex::new(false), Condvar::new())))
     }
 
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         *lock(&self.0.0) = true;
         self.0.1.notify_all();
     }
 
-    pub fn pass(&self) {
+    pub(crate) fn pass(&self) {
         let mut open = lock(&self.0.0);
         while !*open {
             open = self.0.1.wait(open).unwrap_or_else(PoisonError::into_inner);
@@ -190,7 +190,7 @@ impl Gate {
 
 /// A place in user code where one visitor stands until it is released; the others walk through.
 #[derive(Clone)]
-pub struct Halt(Arc<Place>);
+pub(crate) struct Halt(Arc<Place>);
 
 struct Place {
     armed: AtomicUsize,
@@ -200,14 +200,14 @@ struct Place {
 
 impl Halt {
     /// Stops the first visitor.
-    pub fn first() -> Self {
+    pub(crate) fn first() -> Self {
         let halt = Self::idle();
         halt.arm();
         halt
     }
 
     /// Stops nobody until armed.
-    pub fn idle() -> Self {
+    pub(crate) fn idle() -> Self {
         Halt(Arc::new(Place {
             armed: AtomicUsize::new(0),
             reached: Gate::new(),
@@ -215,12 +215,12 @@ impl Halt {
         }))
     }
 
-    pub fn arm(&self) {
+    pub(crate) fn arm(&self) {
         self.0.armed.store(1, SeqCst);
     }
 
     /// Called by the code under test.
-    pub fn here(&self) {
+    pub(crate) fn here(&self) {
         if self.0.armed.swap(0, SeqCst) == 1 {
             self.0.reached.open();
             self.0.release.pass();
@@ -228,17 +228,17 @@ impl Halt {
     }
 
     /// Waits until somebody stands there.
-    pub fn reached(&self) {
+    pub(crate) fn reached(&self) {
         self.0.reached.pass();
     }
 
-    pub fn release(&self) {
+    pub(crate) fn release(&self) {
         self.0.release.open();
     }
 }
 
 /// The words of the panic that this raises; no panic is a failure of the test.
-pub fn caught<R>(doing: impl FnOnce() -> R) -> String {
+pub(crate) fn caught<R>(doing: impl FnOnce() -> R) -> String {
     match catch_unwind(AssertUnwindSafe(doing)) {
         Ok(_) => panic!("a panic was expected and none came"),
         Err(payload) => message(payload.as_ref()),
@@ -246,7 +246,7 @@ pub fn caught<R>(doing: impl FnOnce() -> R) -> String {
 }
 
 /// What a panic says, be it text or an error of ours.
-pub fn message(payload: &(dyn Any + Send)) -> String {
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     if let Some(text) = payload.downcast_ref::<String>() {
         text.clone()
     } else if let Some(text) = payload.downcast_ref::<&str>() {
@@ -262,7 +262,7 @@ pub fn message(payload: &(dyn Any + Send)) -> String {
 
 /// Fails unless `text` holds every one of `words`.
 #[track_caller]
-pub fn says(text: impl AsRef<str>, words: &[&str]) {
+pub(crate) fn says(text: impl AsRef<str>, words: &[&str]) {
     let text = text.as_ref();
     for word in words {
         assert!(text.contains(word), "{word:?} is missing in {text:?}");
@@ -272,7 +272,7 @@ pub fn says(text: impl AsRef<str>, words: &[&str]) {
 thread_local!(static HOOKED: Cell<usize> = const { Cell::new(0) });
 
 /// How often the panic hook ran on this thread since last asked.
-pub fn hook_runs() -> usize {
+pub(crate) fn hook_runs() -> usize {
     HOOKED.replace(0)
 }
 

@@ -1,0 +1,16 @@
+//! `cargo test --release` from loom-tests/: see README.md there.
+
+mod gate;
+mod marks;
+mod scenario;
+mod world;
+
+use scenario::Scenario;
+
+fn scenarios() -> Vec<Scenario> {
+    [marks::SCENARIOS].concat()
+}
+
+fn main() {
+    gate::main(scenarios());
+}

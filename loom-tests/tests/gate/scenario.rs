@@ -1,0 +1,100 @@
+//! A scenario: a tiny graph, two or three threads, and what must hold in every interleaving.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// How an exploration looks at the code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Loads as they are, reclamation oracle on.
+    Loads,
+    /// Loads as they are, oracle off: its fences cannot stand in for one the code lacks.
+    LoadsBare,
+    /// Loads as read-modify-writes, oracle on: the interleavings that stock loom skips.
+    Rmw,
+    /// Loads as read-modify-writes, oracle off.
+    RmwBare,
+}
+
+impl Mode {
+    pub const ALL: [Mode; 4] = [Mode::Loads, Mode::LoadsBare, Mode::Rmw, Mode::RmwBare];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loads => "loads",
+            Self::LoadsBare => "loads-bare",
+            Self::Rmw => "rmw",
+            Self::RmwBare => "rmw-bare",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+
+    /// The variables that src/sync.rs and src/reclaim.rs look at.
+    pub fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Loads => &[],
+            Self::LoadsBare => &["ISOBAR_LOOM_NO_ORACLE"],
+            Self::Rmw => &["ISOBAR_LOOM_RMW"],
+            Self::RmwBare => &["ISOBAR_LOOM_RMW", "ISOBAR_LOOM_NO_ORACLE"],
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    pub name: &'static str,
+    /// One execution.
+    pub run: fn(),
+    /// The seeded bugs it must catch, and in which mode it does.
+    pub kills: &'static [(&'static str, Mode)],
+}
+
+static EXECUTIONS: AtomicU64 = AtomicU64::new(0);
+
+/// Prefixes of what a child tells the gate.
+pub const EXPLORED: &str = "explored: ";
+pub const FAILED: &str = "failed: ";
+
+/// Ends the process at the first broken claim: no unwinding, which code under test may catch.
+pub fn fail(claim: &str) -> ! {
+    println!("{FAILED}{claim}");
+    println!("{EXPLORED}{}", EXECUTIONS.load(Relaxed));
+    std::process::exit(1);
+}
+
+macro_rules! claim {
+    ($holds:expr, $($text:tt)+) => {
+        if !$holds {
+            $crate::scenario::fail(&format!($($text)+));
+        }
+    };
+}
+pub(crate) use claim;
+
+/// Explores a scenario in this process and ends it.
+pub fn explore(scenario: &Scenario) -> ! {
+    let run = scenario.run;
+    let model = move || {
+        EXECUTIONS.fetch_add(1, Relaxed);
+        isobar::protocol::reset();
+        run();
+    };
+    let explored = catch_unwind(AssertUnwindSafe(|| {
+        if std::env::var_os("LOOM_LOG").is_some() {
+            loom::model(model);
+        } else {
+            loom::model::Builder::new().check(model);
+        }
+    }));
+    if let Err(payload) = explored {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+        let first = text.unwrap_or("a panic that is no text").lines().next().unwrap_or_default();
+        fail(first);
+    }
+    println!("{EXPLORED}{}", EXECUTIONS.load(Relaxed));
+    std::process::exit(0);
+}

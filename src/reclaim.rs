@@ -139,16 +139,23 @@ mod oracle {
     pub(crate) fn freed<T>(_record: *const T) {}
 
     #[inline(always)]
+    pub(crate) fn kept<T>(_record: *const T) {}
+
+    #[inline(always)]
+    pub(crate) fn unkept<T>(_record: *const T) {}
+
+    #[inline(always)]
     pub(crate) fn check<T>(_record: *const T) {}
 }
 
 /// The oracle: a retired record is dead as soon as every guard that lived at its retirement is
-/// gone, or, with the oracle off, when the epochs say so; touching a dead one fails the model.
+/// gone and nobody keeps it, or when the epochs say so (with the oracle off, only then); touching
+/// a dead one fails the model.
 /// Records are never freed under loom, so a failure is a report, not undefined behaviour.
 #[cfg(loom)]
 mod oracle {
     use crate::sync::{SeqCst, fence};
-    use std::collections::HashMap;
+    use std::collections::{HashMap, HashSet};
     use std::sync::{Mutex, OnceLock};
 
     #[derive(Default)]
@@ -157,6 +164,17 @@ mod oracle {
         live: Vec<u64>,
         /// Retired record -> guards that still protect it; empty means dead.
         retired: HashMap<usize, Vec<u64>>,
+        /// Records announced as kept, once for each announcement.
+        kept: Vec<usize>,
+        /// Records that the epochs gave free.
+        freed: HashSet<usize>,
+    }
+
+    impl Oracle {
+        fn is_dead(&self, record: usize) -> bool {
+            let ended = self.retired.get(&record).is_some_and(Vec::is_empty);
+            self.freed.contains(&record) || (ended && !self.kept.contains(&record))
+        }
     }
 
     static ORACLE: Mutex<Option<Oracle>> = Mutex::new(None);
@@ -209,21 +227,32 @@ mod oracle {
 
     /// The epochs say that the record may be freed.
     pub(crate) fn freed<T>(record: *const T) {
+        with(|oracle| oracle.freed.insert(record as usize));
+    }
+
+    /// Somebody announces that the record must stay.
+    #[track_caller]
+    pub(crate) fn kept<T>(record: *const T) {
+        check(record);
+        with(|oracle| oracle.kept.push(record as usize));
+    }
+
+    /// The announcement is over.
+    pub(crate) fn unkept<T>(record: *const T) {
         with(|oracle| {
-            oracle.retired.insert(record as usize, Vec::new());
+            let index = oracle.kept.iter().position(|kept| *kept == record as usize);
+            oracle.kept.swap_remove(index.expect("an announcement ends once"));
         });
     }
 
     /// Fails the model if the record is dead.
     #[track_caller]
     pub(crate) fn check<T>(record: *const T) {
-        let dead = with(|oracle| {
-            oracle.retired.get(&(record as usize)).is_some_and(Vec::is_empty)
-        });
+        let dead = with(|oracle| oracle.is_dead(record as usize));
         assert!(!dead, "use after reclaim");
     }
 }
 
 #[cfg(loom)]
 pub use oracle::reset;
-pub(crate) use oracle::{check, freed, retired};
+pub(crate) use oracle::{check, freed, kept, retired, unkept};

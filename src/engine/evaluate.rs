@@ -114,15 +114,9 @@ enum Start<'a> {
     Cycle,
 }
 
-/// May the asker wait for another thread that runs the same computed?
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Wait {
-    IfNoClaimIsHeld,
-    Never,
-}
-
-/// The value of a computed at the view's revision.
-pub(crate) fn evaluate(view: &View, node: &Node, wait: Wait) -> Result<Found, ReadError> {
+/// The value of a computed at the view's revision. Waits for another thread that is running it,
+/// unless this thread holds a claim.
+pub(crate) fn evaluate(view: &View, node: &Node) -> Result<Found, ReadError> {
     if let Some(found) = usable(node, view.revision) {
         return Ok(found);
     }
@@ -132,7 +126,7 @@ pub(crate) fn evaluate(view: &View, node: &Node, wait: Wait) -> Result<Found, Re
             Start::Cycle => return Err(cycle(node)),
             Start::First(step) => return Ok(Walk::begin(view).drive(step, true)),
             Start::Step(step) => return Ok(Walk::begin(view).drive(step, false)),
-            Start::Private if wait == Wait::IfNoClaimIsHeld && wait_for(view, node) => {}
+            Start::Private if wait_for(view, node) => {}
             Start::Private => return private::plain(view, node),
         }
     }
@@ -163,7 +157,7 @@ fn wait_for(view: &View, node: &Node) -> bool {
 
 fn start<'a>(view: &'a View<'_>, node: &'a Node) -> Start<'a> {
     // Relaxed: this chain's own number was stored by this thread.
-    if node.claim.load(Relaxed) == view.chain {
+    if node.claim.load(Relaxed) == view.chain || view.is_inside(node) {
         return Start::Cycle;
     }
     let Some(claim) = Claim::try_take(node, view) else {
@@ -592,5 +586,9 @@ fn timed(node: &Node) -> Result<Shared, Box<dyn Any + Send>> {
 
 /// Brings a level's node up to date if nobody else does.
 pub(crate) fn refresh(view: &View, node: &Node) {
-    let _ = evaluate(view, node, Wait::Never);
+    match start(view, node) {
+        Start::First(step) => drop(Walk::begin(view).drive(step, true)),
+        Start::Step(step) => drop(Walk::begin(view).drive(step, false)),
+        Start::Found(_) | Start::Private | Start::Cycle => {}
+    }
 }

@@ -37,6 +37,8 @@ pub(crate) struct View<'w> {
     retirements: Cell<u32>,
     /// The view this one adds its numbers to when it ends.
     parent: Option<&'w View<'w>>,
+    /// Of a view carried from another thread: the computeds that thread was inside of.
+    inside: &'w [NodeRef],
     /// The node whose claim made a result private.
     pub(crate) blocked_on: Cell<Option<NodeRef>>,
 }
@@ -50,14 +52,10 @@ impl std::fmt::Debug for View<'_> {
 
 impl<'w> View<'w> {
     pub(crate) fn new(world: &'w Arc<World>, revision: u64) -> Self {
-        Self::in_chain(world, revision, next_chain())
-    }
-
-    pub(crate) fn in_chain(world: &'w Arc<World>, revision: u64, chain: u64) -> Self {
         Self {
             world,
             revision,
-            chain,
+            chain: next_chain(),
             overlay: OnceCell::new(),
             recomputes: Cell::new(0),
             cutoffs: Cell::new(0),
@@ -65,6 +63,7 @@ impl<'w> View<'w> {
             released: Cell::new(false),
             tainted: Cell::new(false),
             parent: None,
+            inside: &[],
             blocked_on: Cell::new(None),
             effect_runs: Cell::new(0),
             retired: Cell::new(None),
@@ -79,11 +78,21 @@ impl<'w> View<'w> {
         view
     }
 
-    /// For a thread that `Context` carries an evaluation to.
-    pub(crate) fn carried(overlay: &'w Arc<Overlay>, revision: u64, chain: u64) -> Self {
-        let view = Self::in_chain(&overlay.world, revision, chain);
+    /// For a thread that `Context` carries an evaluation to, from inside of some computeds.
+    pub(crate) fn carried(
+        overlay: &'w Arc<Overlay>,
+        revision: u64,
+        inside: &'w [NodeRef],
+    ) -> Self {
+        let mut view = Self::new(&overlay.world, revision);
+        view.inside = inside;
         view.overlay.set(overlay.clone()).expect("a new view has no overlay");
         view
+    }
+
+    /// Is it being brought up to date by the thread this view was carried from?
+    pub(crate) fn is_inside(&self, node: &Node) -> bool {
+        self.inside.iter().any(|outer| outer.same(node))
     }
 
     pub(crate) fn over(overlay: &'w Arc<Overlay>) -> Self {
@@ -274,6 +283,26 @@ impl Frame {
         .unwrap_or(Self::OUTSIDE)
     }
 
+    /// Runs the function of a computed whose sources are fixed, and read already.
+    pub(crate) fn without_tracking<R>(f: impl FnOnce() -> R) -> R {
+        struct Resume(*const Tracker);
+        impl Drop for Resume {
+            fn drop(&mut self) {
+                // SAFETY: the tracker outlives the frame that names it.
+                if let Some(tracker) = unsafe { self.0.as_ref() } {
+                    tracker.paused.set(false);
+                }
+            }
+        }
+        let tracker = Self::current().tracker().map_or(null(), std::ptr::from_ref);
+        // SAFETY: as above.
+        if let Some(tracker) = unsafe { tracker.as_ref() } {
+            tracker.paused.set(true);
+        }
+        let _resume = Resume(tracker);
+        f()
+    }
+
     /// A frame that shares nothing with what surrounds it but the entered graph.
     pub(crate) fn detached() -> Self {
         Self { graph: Self::current().graph, ..Self::OUTSIDE }
@@ -316,7 +345,7 @@ impl Frame {
 
     pub(crate) fn tracker(&self) -> Option<&Tracker> {
         // SAFETY: trackers outlive the frames that name them.
-        unsafe { self.tracker.as_ref() }
+        unsafe { self.tracker.as_ref() }.filter(|tracker| !tracker.paused.get())
     }
 
     pub(crate) fn owner(&self) -> Option<&Arc<Owner>> {
@@ -407,6 +436,8 @@ pub(crate) struct Tracker {
     /// The sources of the last run, compared by position; empty for a private run.
     old: *const Sources,
     reads: RefCell<Record>,
+    /// Set while a function of fixed sources runs: only those count.
+    paused: Cell<bool>,
     /// Reads carried to other threads by `Context`.
     pub(crate) carried: OnceCell<Arc<Carried>>,
 }
@@ -449,7 +480,7 @@ const SEARCHED: usize = 12;
 
 impl Tracker {
     pub(crate) fn new(old: *const Sources) -> Self {
-        Self { old, reads: RefCell::default(), carried: OnceCell::new() }
+        Self { old, reads: RefCell::default(), paused: Cell::new(false), carried: OnceCell::new() }
     }
 
     fn old(&self) -> &[Source] {
@@ -565,10 +596,10 @@ fn next_chain() -> u64 {
         .unwrap_or_else(|_| THREADS.fetch_add(1, Relaxed) << COUNTER_BITS)
 }
 
-/// The names from `node`'s place on this thread's path of evaluations to the end, and its own
-/// again. The path: running nodes, by their frames, and between them those that wait for one of
-/// their sources, by the steps of the walks.
-pub(crate) fn path_to(node: &Node) -> Vec<String> {
+/// The computeds this thread is bringing up to date, the innermost first: running ones, by
+/// their frames, and between them those that wait for one of their sources, by the steps of the
+/// walks.
+fn path() -> Vec<NonNull<Node>> {
     let mut path: Vec<NonNull<Node>> = Vec::new();
     let mut end = usize::MAX;
     let mut at = TOP.try_with(Cell::get).unwrap_or(null());
@@ -579,17 +610,44 @@ pub(crate) fn path_to(node: &Node) -> Vec<String> {
         path.extend(super::evaluate::steps_between(frame.steps, end));
         path.push(running);
         end = frame.steps;
-        if std::ptr::eq(running.as_ptr(), node) {
-            break;
-        }
     }
     path.extend(super::evaluate::steps_between(0, end));
-    if let Some(start) = path.iter().position(|on| std::ptr::eq(on.as_ptr(), node)) {
+    path
+}
+
+/// The computeds that the code here is inside of, on this thread and those it was carried from.
+pub(crate) fn inside() -> Vec<NodeRef> {
+    // SAFETY: nodes on the path are being evaluated, so they are counted.
+    let here = path().into_iter().map(|node| unsafe { node.as_ref() }.counted());
+    let frame = Frame::current();
+    let before = frame.fixed_view().map_or(&[][..], |view| view.inside);
+    here.chain(before.iter().cloned()).collect()
+}
+
+/// The names from `node`'s place on the path to the end, and its own again.
+pub(crate) fn path_to(node: &Node) -> Vec<String> {
+    let mut path = inside();
+    if let Some(start) = path.iter().position(|on| on.same(node)) {
         path.truncate(start + 1);
     }
-    // SAFETY: nodes on the path are being evaluated, so they are counted.
-    let name = |on: &NonNull<Node>| unsafe { on.as_ref() }.name().to_string();
-    path.iter().rev().map(name).chain([node.name().to_string()]).collect()
+    let names = path.iter().rev().map(|on| on.name().to_string());
+    names.chain([node.name().to_string()]).collect()
+}
+
+/// While it lives, this thread counts as holding a claim: its evaluation's thread may.
+pub(crate) struct AsIfClaimed;
+
+impl AsIfClaimed {
+    pub(crate) fn begin() -> Self {
+        count_claim(1);
+        Self
+    }
+}
+
+impl Drop for AsIfClaimed {
+    fn drop(&mut self) {
+        count_claim(-1);
+    }
 }
 
 pub(crate) fn claims_held() -> u32 {

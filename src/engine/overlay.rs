@@ -80,7 +80,8 @@ impl std::fmt::Debug for Act {
 
 #[derive(Debug)]
 enum Entry {
-    Running,
+    /// By this chain of evaluations.
+    Running(u64),
     Done(Outcome),
 }
 
@@ -287,22 +288,24 @@ impl Overlay {
     }
 
     /// What is known of a computed; if nothing fresh is, the caller must `finish` it.
-    pub(crate) fn look_up(&self, node: &Node) -> Lookup {
+    pub(crate) fn look_up(&self, node: &Node, chain: u64) -> Lookup {
         let mut state = self.state.lock();
         let sequence = state.sequence;
         match state.table.get_mut(&key(node)) {
             None => Lookup::Absent(sequence),
-            Some(Entry::Running) => Lookup::Running,
+            Some(Entry::Running(owner)) if *owner == chain => Lookup::Running,
+            // Another thread that shares the layer: it has its result, this one makes its own.
+            Some(Entry::Running(_)) => Lookup::Absent(sequence),
             Some(Entry::Done(done)) if done.verified == sequence => Lookup::Fresh(done.clone()),
-            Some(entry) => match std::mem::replace(entry, Entry::Running) {
+            Some(entry) => match std::mem::replace(entry, Entry::Running(chain)) {
                 Entry::Done(stale) => Lookup::Stale(stale, sequence),
-                Entry::Running => Lookup::Running,
+                Entry::Running(_) => unreachable!("looked at above"),
             },
         }
     }
 
-    pub(crate) fn begin(&self, node: &Node) {
-        self.state.lock().table.insert(key(node), Entry::Running);
+    pub(crate) fn begin(&self, node: &Node, chain: u64) {
+        self.state.lock().table.insert(key(node), Entry::Running(chain));
     }
 
     pub(crate) fn finish(&self, node: &Node, result: Outcome) {

@@ -16,8 +16,11 @@ use std::sync::Arc;
 
 /// The value of a computed at the view's revision, from a private run. The layer has no writes.
 pub(crate) fn plain(view: &View, node: &Node) -> Result<Found, ReadError> {
+    if view.is_inside(node) {
+        return Err(evaluate::cycle(node));
+    }
     let overlay = view.overlay();
-    match overlay.look_up(node) {
+    match overlay.look_up(node, view.chain) {
         Lookup::Fresh(outcome) => Ok(outcome.found()),
         Lookup::Running => Err(evaluate::cycle(node)),
         Lookup::Stale(_, sequence) | Lookup::Absent(sequence) => {
@@ -35,12 +38,15 @@ pub(crate) fn over(view: &View, node: &Node) -> Result<(Found, u32), ReadError> 
             None => (read::version_at(node, view.revision), 0),
         });
     }
-    let (stale, sequence) = match overlay.look_up(node) {
+    if view.is_inside(node) {
+        return Err(evaluate::cycle(node));
+    }
+    let (stale, sequence) = match overlay.look_up(node, view.chain) {
         Lookup::Fresh(outcome) => return Ok((outcome.found(), outcome.changed)),
         Lookup::Running => return Err(evaluate::cycle(node)),
         Lookup::Stale(outcome, sequence) => (Some(outcome), sequence),
         Lookup::Absent(sequence) => {
-            overlay.begin(node);
+            overlay.begin(node, view.chain);
             (import(view, node), sequence)
         }
     };
@@ -86,7 +92,7 @@ fn run(
     old: Option<Outcome>,
     sequence: u32,
 ) -> Outcome {
-    overlay.begin(node);
+    overlay.begin(node, view.chain);
     let tracker = Tracker::new(null());
     let frame = Frame::of_computed(view, &tracker, node, evaluate::depth());
     view.private_runs.set(view.private_runs.get() + 1);

@@ -3,7 +3,7 @@
 //! Protocol: docs/protocols/effects.md. An effect's word is its `status`; whoever set RUNNING is
 //! its runner and owns body and sources until it clears the bit.
 
-use super::evaluate::{self, Wait};
+use super::evaluate;
 use super::frame::{self, Frame, Reads, Tracker, View, Writes};
 use super::owner::{Owned, Owner};
 use super::{read, wave, write};
@@ -44,6 +44,8 @@ pub(crate) struct Record {
     queued: AtomicBool,
     /// How many runs of effects led to the queued run.
     rounds: AtomicU32,
+    /// Stopped as part of a loop, and not run since.
+    stopped: AtomicBool,
     /// Of what a run made and has not been cleaned up.
     owner: Arc<Owner>,
     run_on: RunOn,
@@ -59,7 +61,9 @@ mod status {
     pub(super) const DISPOSED: u8 = 2;
     /// Woken while running.
     pub(super) const AGAIN: u8 = 4;
-    pub(super) const TAKEN_DOWN: u8 = 8;
+    /// Somebody takes it down.
+    pub(super) const ENDING: u8 = 8;
+    pub(super) const ENDED: u8 = 16;
 }
 
 static KIND: Kind = Kind {
@@ -84,6 +88,8 @@ pub(crate) enum Waits {
 crate::sync::per_thread! {
     /// How many effects this thread is running.
     static RUNNING_HERE: Cell<u32> = Cell::new(0);
+    /// See `rounds_here`.
+    static ROUNDS: Cell<u32> = Cell::new(0);
 }
 
 impl std::ops::Deref for EffectRef {
@@ -117,7 +123,8 @@ pub(crate) fn create(
         body: UnsafeCell::new(Some(body)),
         status: AtomicU8::new(0),
         queued: AtomicBool::new(false),
-        rounds: AtomicU32::new(0),
+        rounds: AtomicU32::new(rounds_here()),
+        stopped: AtomicBool::new(false),
         owner,
         run_on,
         own_thread: std::sync::Mutex::new(None),
@@ -245,7 +252,10 @@ impl EffectRef {
             return true;
         }
         // Acquire: pairs with the AcqRel in `enqueue`.
-        status & status::RUNNING == 0 && !record.queued.load(Acquire)
+        let idle = status & status::RUNNING == 0 && !record.queued.load(Acquire);
+        // Dirty and idle: between two steps of somebody who will queue it again.
+        // Acquire: as above.
+        idle && (self.stamp() <= self.verified_at.load(Acquire) || self.is_stopped())
     }
 
     fn first_run(&self, frame: &Frame) {
@@ -273,6 +283,12 @@ impl EffectRef {
                 self.enqueue_again();
             }
         }
+    }
+
+    /// Is it part of a loop that was stopped?
+    pub(crate) fn is_stopped(&self) -> bool {
+        // Relaxed: see `react`.
+        self.record().stopped.load(Relaxed) && !self.is_disposed()
     }
 
     fn begin_and_run(&self, revision: u64) {
@@ -328,8 +344,14 @@ impl EffectRef {
         let view = View::within(wave);
         let rounds = self.rounds();
         if rounds > self.world().config.max_rounds {
+            // Relaxed: read by `settle`, after this run.
+            record.stopped.store(true, Relaxed);
             wave::stop_loop(self);
         } else if self.must_run(&view) {
+            // Relaxed: as above.
+            if record.stopped.load(Relaxed) {
+                record.stopped.store(false, Relaxed);
+            }
             wave::suspect(self, rounds);
             self.run(&view, rounds);
         } else {
@@ -349,7 +371,7 @@ impl EffectRef {
         sources.iter().any(|source| {
             let found = match source.node.role() {
                 NodeKind::Signal => Ok(read::version_at(&source.node, view.revision)),
-                _ => evaluate::evaluate(view, &source.node, Wait::IfNoClaimIsHeld),
+                _ => evaluate::evaluate(view, &source.node),
             };
             match found {
                 Ok(found) => {
@@ -386,7 +408,7 @@ impl EffectRef {
     fn run(&self, view: &View, rounds: u32) {
         let world = self.world();
         let record = self.record();
-        record.owner.take_down();
+        Running::here(rounds + 1, || record.owner.take_down());
         let tracker = Tracker::new(self.sources());
         let frame = Frame {
             reads: Reads::one(view),
@@ -396,8 +418,12 @@ impl EffectRef {
             graph: world,
             ..Frame::detached()
         };
+        if self.is_disposed() {
+            // By one of the cleanups, or by a computed it was checked against.
+            return;
+        }
         view.effect_runs.set(view.effect_runs.get() + 1);
-        let ran = Running::here(|| {
+        let ran = Running::here(rounds + 1, || {
             frame.enter(|| {
                 catch_unwind(AssertUnwindSafe(|| {
                     record.body.with_mut(|body| {
@@ -460,8 +486,8 @@ impl EffectRef {
         let inside = frame::claims_held() > 0 || RUNNING_HERE.try_with(Cell::get).unwrap_or(1) > 0;
         if waits == Waits::IfOutside && !inside {
             self.world().progress.wait(None, || {
-                // Acquire: pairs with `end` and `take_down`.
-                record.status.load(Acquire) & status::TAKEN_DOWN != 0
+                // Acquire: pairs with the end of `take_down`.
+                record.status.load(Acquire) & status::ENDED != 0
             });
         }
     }
@@ -469,7 +495,7 @@ impl EffectRef {
     fn take_down(&self) {
         let record = self.record();
         // AcqRel: one thread only takes it down.
-        if record.status.fetch_or(status::TAKEN_DOWN, AcqRel) & status::TAKEN_DOWN != 0 {
+        if record.status.fetch_or(status::ENDING, AcqRel) & status::ENDING != 0 {
             return;
         }
         // Disposed and not running: body and sources are ours for good.
@@ -484,6 +510,8 @@ impl EffectRef {
         self.world().effects.fetch_sub(1, Relaxed);
         let sender = record.own_thread.lock().unwrap_or_else(|e| e.into_inner()).take();
         drop(sender);
+        // Release: pairs with whoever waits in `dispose`.
+        record.status.fetch_or(status::ENDED, Release);
         self.world().progress.notify();
     }
 
@@ -518,13 +546,15 @@ impl EffectRef {
     }
 }
 
-/// Counts the effects running on this thread.
-struct Running;
+/// An effect running on this thread; holds how many runs led to the one around it.
+struct Running(u32);
 
 impl Running {
-    fn here<R>(f: impl FnOnce() -> R) -> R {
+    /// Runs `f`, whose commits are caused by `rounds` runs of effects, one after the other.
+    fn here<R>(rounds: u32, f: impl FnOnce() -> R) -> R {
         let _ = RUNNING_HERE.try_with(|count| count.set(count.get() + 1));
-        let _running = Self;
+        let before = ROUNDS.try_with(|here| here.replace(rounds)).unwrap_or(0);
+        let _running = Self(before);
         f()
     }
 }
@@ -532,7 +562,13 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = RUNNING_HERE.try_with(|count| count.set(count.get() - 1));
+        let _ = ROUNDS.try_with(|here| here.set(self.0));
     }
+}
+
+/// How many runs of effects led to the code that asks; 0: none.
+pub(crate) fn rounds_here() -> u32 {
+    ROUNDS.try_with(Cell::get).unwrap_or(0)
 }
 
 /// Runs a cleanup: untracked, its writes one commit, what it makes owned by the owner's parent.
@@ -540,7 +576,7 @@ pub(crate) fn run_cleanup(owner: &Owner, cleanup: Box<dyn FnOnce() + Send>) {
     let parent = owner.parent.upgrade();
     let parent = parent.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     let frame = Frame { owner: parent, graph: &owner.world, ..Frame::detached() };
-    let ran = Running::here(|| {
+    let ran = Running::here(rounds_here(), || {
         frame.enter(|| catch_unwind(AssertUnwindSafe(|| write::batch(cleanup))))
     });
     if let Err(payload) = ran {

@@ -1,7 +1,7 @@
 //! Reads, from wherever the code stands: at top level, or inside an evaluation, a batch, a draft
 //! or a snapshot. Protocol: docs/protocols/read.md.
 
-use super::evaluate::{self, Found, Wait};
+use super::evaluate::{self, Found};
 use super::frame::{self, Frame, HeldView, View};
 use super::private;
 use crate::block::Header;
@@ -61,7 +61,7 @@ pub(crate) fn at(view: &View, node: &Node) -> Result<Found, ReadError> {
     }
     match node.role() {
         NodeKind::Signal => Ok(version_at(node, view.revision)),
-        _ => evaluate::evaluate(view, node, Wait::IfNoClaimIsHeld),
+        _ => evaluate::evaluate(view, node),
     }
 }
 
@@ -123,7 +123,7 @@ fn newest(node: &Node) -> Result<Kept, ReadError> {
             continue;
         }
         let held = HeldView::newest(node.world());
-        let found = evaluate::evaluate(&held.view, node, Wait::IfNoClaimIsHeld)?;
+        let found = evaluate::evaluate(&held.view, node)?;
         return Ok(found.outlive());
     }
 }

@@ -38,6 +38,7 @@ pub(crate) fn signals(world: &Arc<World>, list: Option<*const Node>) {
     run(world, &mut trim);
     drop(trim);
     drop_ripe(world);
+    world.bury();
 }
 
 /// Lets go of everything that can go now.
@@ -196,10 +197,11 @@ fn sort_memos(first: *mut Header, view: &View<'_>, gone: &mut List, waiting: &mu
 }
 
 impl View<'_> {
-    /// Memos are found through their node only, so history needs none of them.
+    /// Memos were unlinked before the holds were looked at, so who is not among these cannot
+    /// have found one; and history needs none of them.
     fn needs_memo(&self, from: u64, until: u64) -> bool {
         let first = self.held.partition_point(|held| *held < from);
-        until > self.now || self.held.get(first).is_some_and(|held| *held < until)
+        self.held.get(first).is_some_and(|held| *held < until)
     }
 }
 

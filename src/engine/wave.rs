@@ -128,6 +128,7 @@ fn wave(world: &Arc<World>, effects: &[EffectRef]) {
         match effect.run_on() {
             RunOn::Writer => effect.react(&view),
             RunOn::Thread => effect.wake_thread(),
+            RunOn::Pool if world.config.threads == 1 => effect.react(&view),
             RunOn::Pool => {
                 let spawned = effect.clone();
                 if !pool::spawn(move || run_alone(&spawned)) {
@@ -163,9 +164,6 @@ pub(crate) fn suspect(effect: &EffectRef, rounds: u32) {
     let world = effect.world();
     if rounds > world.config.max_rounds / 2 {
         world.suspects.lock().insert(effect.id, effect.name().to_string());
-    } else if rounds == 0 && world.looped.load(Relaxed) {
-        world.looped.store(false, Relaxed);
-        *world.looping.lock() = None;
     }
 }
 
@@ -176,8 +174,6 @@ pub(crate) fn stop_loop(effect: &EffectRef) {
     members.insert(effect.id, effect.name().to_string());
     let looping = Looping { names: members.into_values().collect() };
     *world.looping.lock() = Some(looping.clone());
-    // Relaxed: spares the lock while there is no report to take back.
-    world.looped.store(true, Relaxed);
     world.report(&Failure::Looping(looping));
 }
 

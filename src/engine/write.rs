@@ -8,7 +8,7 @@ use super::commit::commit;
 use super::frame::{BatchViews, Frame, Reads, View, Writes};
 use super::overlay::{Act, Overlay, Pending, Replay, Savepoint, Taken};
 use super::read::{newest_version, version_at};
-use super::{private, wave};
+use super::{private, react, wave};
 use crate::block::{Header, Shared};
 use crate::error::WriteError;
 use crate::revision::Revision;
@@ -201,7 +201,7 @@ fn commit_made(
 fn try_commit(signal: &NodeRef, new: Shared, condition: Condition, place: Place) -> bool {
     // SAFETY: `signal` outlives the array.
     let mut writes = [unsafe { Write::new(signal, Some(new), condition) }];
-    match commit(signal.world(), &mut writes, 0) {
+    match commit(signal.world(), &mut writes, react::rounds_here()) {
         Answer::Committed { revision, .. } => {
             log(signal.world(), revision, place);
             after(signal.world());
@@ -396,7 +396,8 @@ fn commit_views(views: BatchViews, place: Place) -> Result<(), Box<Refused>> {
         if result.is_ok()
             && let Some(overlay) = view.overlay_if_any()
         {
-            result = commit_overlay(overlay, Strictness::Batch, 0, place).map(drop);
+            let rounds = react::rounds_here();
+            result = commit_overlay(overlay, Strictness::Batch, rounds, place).map(drop);
         }
     });
     // The holds end before effects run.
@@ -476,10 +477,4 @@ pub(crate) fn transaction<R, E>(mut f: impl FnMut() -> Result<R, E>) -> Result<R
             Err(_) => spin.turn(),
         }
     }
-}
-
-/// Runs a read and the write that depends on it as a transaction of its own, or as part of the
-/// batch around it.
-pub(crate) fn retry(mut f: impl FnMut() -> Result<(), WriteError>) -> Result<(), WriteError> {
-    transaction(&mut f)
 }

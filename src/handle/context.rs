@@ -1,8 +1,9 @@
 //! Carrying what surrounds the code to other threads of one's own.
 
-use crate::engine::frame::{Carried, Frame, Reads, Tracker, View, Writes};
+use crate::engine::frame::{self, AsIfClaimed, Carried, Frame, Reads, Tracker, View, Writes};
 use crate::engine::overlay::Overlay;
 use crate::engine::owner::Owner;
+use crate::structure::node::NodeRef;
 use crate::structure::world::World;
 use std::ptr::null;
 use std::sync::Arc;
@@ -55,7 +56,8 @@ struct CarriedFrame {
 struct Fixed {
     overlay: Arc<Overlay>,
     revision: u64,
-    chain: u64,
+    /// The computeds the code that asked was inside of.
+    inside: Vec<NodeRef>,
     reads: Option<Arc<Carried>>,
 }
 
@@ -87,7 +89,9 @@ impl Context {
         let owner = carried.owner.as_ref().map_or(null(), std::ptr::from_ref);
         let outside = Frame { graph: &carried.world, owner, ..Frame::detached() };
         let Some(fixed) = &carried.fixed else { return outside.enter(f) };
-        let view = View::carried(&fixed.overlay, fixed.revision, fixed.chain);
+        let view = View::carried(&fixed.overlay, fixed.revision, &fixed.inside);
+        // Whoever waits for this thread may hold claims, so this thread must not wait for any.
+        let _claimed = (!fixed.inside.is_empty()).then(AsIfClaimed::begin);
         let tracker = fixed.reads.as_ref().map(|_| Tracker::new(null()));
         let frame = Frame {
             reads: Reads::one(&view),
@@ -109,7 +113,7 @@ impl Fixed {
         Self {
             overlay: view.overlay().clone(),
             revision: view.revision,
-            chain: view.chain,
+            inside: frame::inside(),
             reads: frame.tracker().map(|tracker| tracker.carried().clone()),
         }
     }

@@ -276,10 +276,12 @@ impl Graph {
             revision = caused;
         }
         trim::collect(world);
-        match &*world.looping.lock() {
-            Some(looping) => Err(looping.clone().into()),
-            None => Ok(Revision(revision)),
+        if self.effects().iter().any(EffectRef::is_stopped)
+            && let Some(looping) = &*world.looping.lock()
+        {
+            return Err(looping.clone().into());
         }
+        Ok(Revision(revision))
     }
 
     fn effects(&self) -> Vec<EffectRef> {

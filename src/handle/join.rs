@@ -3,6 +3,7 @@
 use super::computed::Computed;
 use super::loaded::Loaded;
 use super::readable::{Readable, ReadableExt};
+use crate::engine::frame::Frame;
 use crate::structure::world::World;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use std::sync::Arc;
 /// assert_eq!(area.get(), 12);
 /// ```
 pub trait Join<F, U> {
-    /// A computed of the tuple's values.
+    /// A computed of the tuple's values; nothing else that `f` reads becomes a source.
     #[track_caller]
     fn map(self, f: F) -> Computed<U>;
 }
@@ -34,7 +35,7 @@ macro_rules! join {
                 let handles = ($(self.$index.clone(),)+);
                 Computed::on(&world, None, move || {
                     let ($($value,)+) = ($(handles.$index.load(),)+);
-                    f($(&$value),+)
+                    Frame::without_tracking(|| f($(&$value),+))
                 })
             }
         }
@@ -66,7 +67,7 @@ pub struct All<R> {
 pub fn all<'a, R: Readable + Clone + 'a>(nodes: impl IntoIterator<Item = &'a R>) -> All<R> {
     let nodes: Vec<R> = nodes.into_iter().cloned().collect();
     let world = nodes.first().map_or_else(
-        || crate::engine::frame::Frame::current().world(),
+        || Frame::current().world(),
         |node| node.node().inner().world().clone(),
     );
     All { nodes, world }
@@ -82,7 +83,7 @@ impl<R: Readable + 'static> All<R> {
         let nodes = self.nodes;
         Computed::on(&self.world, None, move || {
             let values: Vec<_> = nodes.iter().map(ReadableExt::load).collect();
-            f(&values)
+            Frame::without_tracking(|| f(&values))
         })
     }
 }

@@ -11,13 +11,11 @@ use crate::block::Shared;
 use crate::engine::frame::Frame;
 use crate::engine::private;
 use crate::engine::read::{self, Track};
-use crate::engine::write;
 use crate::error::{ReadError, Timeout, WriteError};
 use crate::revision::Revision;
 use crate::structure::node::NodeRef;
 use crate::sync::Mutex;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A computed one may also set: what was set holds until the source changes.
@@ -44,7 +42,23 @@ use std::time::Duration;
 pub struct Linked<T> {
     node: Node,
     value: PhantomData<fn() -> T>,
-    setter: Arc<dyn Fn(Shared) -> Result<(), WriteError> + Send + Sync>,
+    setter: Setter,
+}
+
+/// Sets by hand: the signal that holds what was set, and the source it is set against.
+#[derive(Clone)]
+struct Setter {
+    manual: Signal<Option<Manual>>,
+    source: Node,
+}
+
+impl Setter {
+    fn manual(&self, value: Shared) -> Option<Manual> {
+        // A failing source has a block, too: its failure.
+        let source = read::read(self.source.inner(), Track::No);
+        let source = source.unwrap_or_else(|error| raise(error)).share();
+        Some(Manual { value, source })
+    }
 }
 
 /// What a linked signal's function is given: the value before, and the source's then.
@@ -94,23 +108,8 @@ where
     let link = Link { source: source.clone(), manual: manual.clone(), memory: Mutex::default() };
     let function = move || link.value(&f);
     let computed = Computed::<T>::make(world, function, ByValue, None);
-    let setter = {
-        let source = source.clone();
-        move |value: Shared| {
-            let source = source_value(source.node().inner())?;
-            manual.try_set(Some(Manual { value, source }))
-        }
-    };
-    let node = Readable::node(&computed).clone();
-    Linked { node, value: PhantomData, setter: Arc::new(setter) }
-}
-
-fn source_value(source: &NodeRef) -> Result<Shared, WriteError> {
-    // A failing source has a block, too: its failure.
-    match read::read(source, Track::No) {
-        Ok(kept) => Ok(kept.share()),
-        Err(error) => raise(error),
-    }
+    let setter = Setter { manual, source: source.node().clone() };
+    Linked { node: computed.node.clone(), value: PhantomData, setter }
 }
 
 struct Link<R> {
@@ -265,20 +264,21 @@ impl<T: Send + Sync + 'static> Linked<T> {
         if let Some(refusal) = Frame::current().writes.refusal() {
             return Err(refusal);
         }
-        (self.setter)(Shared::value(value))
+        self.setter.manual.try_set(self.setter.manual(Shared::value(value)))
     }
 
-    /// Atomic read-modify-write against other sets of this linked signal.
+    /// Atomic read-modify-write against other sets of this linked signal; in a batch recorded
+    /// and replayed on the newest value, like [`Signal::update`].
     ///
     /// # Panics
     /// As [`Signal::set`].
     pub fn update(&self, mut f: impl FnMut(&T) -> T + Send + 'static) {
         let this = self.clone();
-        let changed = write::retry(|| {
+        let updated = self.setter.manual.try_update(move |_| {
             let value = this.peek_with(|value| f(value));
-            this.try_set(value)
+            this.setter.manual(Shared::value(value))
         });
-        changed.unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+        updated.unwrap_or_else(|error| panic!("{}: {error}", self.name()));
     }
 
     /// [`update`](Self::update) on a clone of the value.

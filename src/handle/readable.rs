@@ -284,14 +284,16 @@ macro_rules! reading {
                 readable::subscribe(self, f)
             }
 
-            /// A computed of this one value.
+            /// A computed of this one value; nothing else that `f` reads becomes a source.
             #[track_caller]
             pub fn map<U: PartialEq + Send + Sync + 'static>(
                 &self,
                 f: impl Fn(&T) -> U + Send + Sync + 'static,
             ) -> Computed<U> {
                 let this = self.clone();
-                Computed::on(self.node.inner().world(), None, move || this.with(&f))
+                Computed::on(self.node.inner().world(), None, move || {
+                    this.with(|value| Frame::without_tracking(|| f(value)))
+                })
             }
 
             /// The name given at creation, or kind, number and place of creation.

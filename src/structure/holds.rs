@@ -153,6 +153,7 @@ impl Kept {
                 // Release: the reclaimer learns of it through the end of the pin, whose grace
                 // period comes before its look at the kept values (claim H3).
                 local.participant.kept[slot].store(block.as_ptr(), Release);
+                crate::reclaim::kept(block.as_ptr());
                 Self { block, by: Keeping::Slot(NonNull::from(local), slot) }
             }
             // SAFETY: the pin protects the block, so the graph's count is still there.
@@ -171,7 +172,9 @@ impl Kept {
     }
 
     pub(crate) fn header(&self) -> &Header {
-        crate::reclaim::check(self.block.as_ptr());
+        if !matches!(self.by, Keeping::Count) {
+            crate::reclaim::check(self.block.as_ptr());
+        }
         // SAFETY: kept alive, one way or another, by `by`.
         unsafe { self.block.as_ref() }
     }
@@ -189,6 +192,7 @@ impl Drop for Kept {
             Keeping::Slot(local, slot) => {
                 // SAFETY: `Kept` is not `Send`, so this is the record's thread.
                 let local = unsafe { local.as_ref() };
+                crate::reclaim::unkept(self.block.as_ptr());
                 // Release: the value was looked at before; pairs with `kept_blocks`.
                 local.participant.kept[slot].store(null_mut(), Release);
                 local.kept.set(local.kept.get() & !(1 << slot));

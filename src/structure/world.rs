@@ -129,9 +129,8 @@ pub(crate) struct World {
     pub(crate) mean_cost: count::AtomicU64,
     /// Rings when a claim is released, an effect's run ends, a wave ends.
     pub(crate) progress: Event,
+    /// The last loop that was stopped.
     pub(crate) looping: Mutex<Option<Looping>>,
-    /// Is there a report in `looping`? A hint that spares its lock.
-    pub(crate) looped: std::sync::atomic::AtomicBool,
     /// The members seen of a loop that is running towards its limit, by id.
     pub(crate) suspects: Mutex<std::collections::BTreeMap<u64, String>>,
     /// The newest revision that an effect committed.
@@ -264,7 +263,6 @@ impl World {
             mean_cost: Default::default(),
             progress: Event::new(),
             looping: Mutex::new(None),
-            looped: Default::default(),
             suspects: Mutex::new(Default::default()),
             caused: Default::default(),
             detached: Mutex::new(Vec::new()),
@@ -380,6 +378,9 @@ impl World {
         }
         while let Some(grave) = graves.pop_front_if(|grave| reclaim::is_over(grave.stamp)) {
             reclaim::freed(grave.node.as_ptr());
+            if cfg!(loom) {
+                continue;
+            }
             // SAFETY: contents dropped in `bury`, and the grace period is over.
             unsafe { node::free(grave.node) };
         }

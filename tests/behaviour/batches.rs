@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use isobar::{Graph, batch, computed, effect, signal};
+use isobar::{Graph, Signal, batch, computed, effect, signal};
 
 use crate::stage::{Count, Halt, Trace, caught, in_graph, on_stage, says};
 
@@ -455,5 +455,20 @@ fn two_threads_may_be_inside_a_batch_of_one_graph_at_once() {
             halt.release();
         });
         assert_eq!((a.get(), b.get()), (1, 1));
+    });
+}
+
+#[test]
+fn a_write_found_equal_to_a_value_that_then_goes_is_still_the_write() {
+    in_graph(|_| {
+        let by_length = |old: &Vec<i32>, new: &Vec<i32>| old.len() == new.len();
+        let list = Signal::builder(vec![1, 2, 3]).equality(by_length).build();
+        batch(|| {
+            list.set(vec![4, 5, 6]);
+            thread::scope(|scope| {
+                scope.spawn(|| list.set(vec![9]));
+            });
+        });
+        assert_eq!(list.get(), [4, 5, 6], "the batch never wrote anything else");
     });
 }

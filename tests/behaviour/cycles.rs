@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use isobar::{Computed, ReadError, computed, effect, signal};
+use isobar::{Computed, ReadError, batch, computed, effect, signal};
 
 use crate::stage::{Count, Gate, Halt, Trace, caught, in_graph, says};
 
@@ -300,5 +300,38 @@ fn a_computed_may_catch_its_own_cycle_and_go_on() {
         let c = named("c", move || slot.get().unwrap().try_get().unwrap_or(7));
         later.set(c.clone()).unwrap();
         assert_eq!(c.try_get(), Ok(7));
+    });
+}
+
+#[test]
+fn a_cycle_that_exists_only_in_a_batch_or_draft_stays_there() {
+    in_graph(|g| {
+        let closed = signal(false);
+        let (left, right) = pair_closed_by(&closed);
+        assert_eq!(right.try_get(), Ok(2));
+        batch(|| {
+            closed.set(true);
+            assert_eq!(members(right.try_get()), ["left", "right"]);
+            assert_eq!(members(left.try_get()), ["left", "right"]);
+            closed.set(false);
+            assert_eq!((left.try_get(), right.try_get()), (Ok(1), Ok(2)));
+        });
+        let draft = g.draft();
+        draft.set(&closed, true);
+        says(caught(|| draft.get(&left)), &["cycle", "left", "right"]);
+        assert_eq!((left.try_get(), right.try_get()), (Ok(1), Ok(2)));
+    });
+}
+
+#[test]
+fn a_snapshot_of_the_time_when_the_cycle_was_closed_still_reports_it() {
+    in_graph(|g| {
+        let closed = signal(true);
+        let (left, right) = pair_closed_by(&closed);
+        let then = g.snapshot();
+        closed.set(false);
+        assert_eq!(right.try_get(), Ok(2));
+        assert_eq!(members(then.try_get(&left)), ["left", "right"]);
+        assert_eq!(members(then.try_get(&right)), ["left", "right"]);
     });
 }

@@ -105,7 +105,7 @@ fn an_effect_disposed_by_a_computed_of_the_same_wave_does_not_run() {
             }
             value
         });
-        victim.note(effect!([s, killer, seen] seen.note((s.get(), killer.get()))));
+        victim.note(effect!([killer, seen] seen.note((0, killer.get()))));
         let _witness = effect!([killer, seen] seen.note((-1, killer.get())));
         seen.take();
         s.set(1);
@@ -381,5 +381,28 @@ fn what_a_cleanup_reads_subscribes_nobody() {
         outer.set(1);
         t.set(2);
         assert_eq!((runs.take(), outer_runs.take()), (0, 2));
+    });
+}
+
+#[test]
+fn disposing_from_inside_a_computed_does_not_wait_for_another_threads_run() {
+    in_graph(|g| {
+        let (s, halt, ended) = (signal(0), Halt::idle(), Gate::new());
+        let (source, place, end) = (s.clone(), halt.clone(), ended.clone());
+        let body = move || {
+            if source.get() == 1 {
+                place.here();
+                end.open();
+            }
+        };
+        let slow = Arc::new(Effect::builder(body).run_on(RunOn::Thread).build());
+        g.settle().unwrap();
+        halt.arm();
+        s.set(1);
+        halt.reached();
+        let killer = computed!([slow] { slow.dispose(); slow.is_disposed() });
+        assert!(killer.get());
+        halt.release();
+        ended.pass();
     });
 }

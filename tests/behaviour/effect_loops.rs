@@ -110,6 +110,21 @@ fn after_a_stopped_loop_the_rest_of_the_graph_goes_on() {
 }
 
 #[test]
+fn the_runs_of_others_do_not_make_a_stopped_loop_settle() {
+    in_reporting_graph(|g, failures| {
+        let (a, b, calm) = (signal(0), signal(0), signal(0));
+        let _quarrel = quarrel(&a, &b);
+        let _calm = effect!([calm] _ = calm.get());
+        assert_eq!(failures.take().len(), 1);
+        calm.set(1);
+        assert!(
+            g.settle().is_err(),
+            "the loop has not seen what it wrote last"
+        );
+    });
+}
+
+#[test]
 fn an_effect_of_the_same_wave_that_is_no_member_sees_the_write_that_woke_the_loop() {
     in_reporting_graph(|_, failures| {
         let seen = Trace::new();
@@ -240,5 +255,24 @@ fn a_disposed_loop_settles_again() {
         a.set(1000);
         assert!(g.settle().is_ok());
         assert_eq!(a.get(), 1000);
+    });
+}
+
+#[test]
+fn an_effect_that_ran_long_and_came_to_rest_is_not_named_in_a_later_loop() {
+    in_reporting_graph(|g, failures| {
+        let (patient, a, b) = (signal(0), signal(0), signal(0));
+        let counted = patient.clone();
+        let _patient = named("patient", move || {
+            if counted.get() > 0 {
+                counted.set(counted.get() - 1);
+            }
+        });
+        patient.set(90);
+        g.settle().unwrap();
+        let _quarrel = quarrel(&a, &b);
+        let told = failures.take().join("\n");
+        says(&told, &["raise a", "raise b"]);
+        assert!(!told.contains("patient"), "{told}");
     });
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 
-use isobar::{Graph, computed, effect, signal};
+use isobar::{Graph, batch, computed, effect, signal};
 
-use crate::stage::{Count, Gate, Halt, Trace, in_graph, says};
+use crate::stage::{Count, Gate, Halt, Trace, caught, in_graph, says};
 
 #[test]
 fn an_effect_runs_once_before_its_constructor_returns() {
@@ -90,7 +90,7 @@ fn effects_run_after_every_computed_of_the_wave_that_they_read() {
         let s = signal(0);
         let c = computed!([s, ran] { ran.note("c"); s.get() });
         let d = computed!([c, ran] { ran.note("d"); c.get() });
-        let _watch = effect!([s, d, ran] { ran.note("effect"); s.get(); d.get(); });
+        let _watch = effect!([s, d, ran] { s.get(); d.get(); ran.note("effect"); });
         ran.take();
         s.set(1);
         assert_eq!(ran.take(), ["c", "d", "effect"]);
@@ -425,5 +425,60 @@ fn an_effect_that_subscribes_to_an_already_read_computed_is_told_of_its_changes(
         let _watch = effect!([c, seen] seen.note(c.get()));
         s.set(3);
         assert_eq!(seen.take(), [20, 30]);
+    });
+}
+
+#[test]
+fn a_batch_inside_an_effect_joins_the_commit_of_its_run() {
+    in_graph(|_| {
+        let seen = Trace::new();
+        let (s, x, y, z) = (signal(0), signal(0), signal(0), signal(0));
+        let _reader = effect!([x, y, z, seen] seen.note((x.get(), y.get(), z.get())));
+        let _writer = effect!([s, x, y, z] {
+            let value = s.get();
+            batch(|| {
+                x.set(value);
+                y.set(value);
+            });
+            z.set(value);
+        });
+        s.set(1);
+        assert_eq!(seen.take(), [(0, 0, 0), (1, 1, 1)]);
+    });
+}
+
+#[test]
+fn effects_made_in_one_batch_first_run_in_the_order_of_their_creation() {
+    in_graph(|_| {
+        let ran = Trace::new();
+        let s = signal(0);
+        let watches = batch(|| {
+            let made = [1, 2, 3].map(|i| effect!([s, ran] { s.get(); ran.note(i); }));
+            s.set(1);
+            made
+        });
+        assert_eq!(ran.take(), [1, 2, 3]);
+        s.set(2);
+        assert_eq!(ran.take(), [1, 2, 3]);
+        drop(watches);
+    });
+}
+
+#[test]
+fn an_effect_made_in_a_batch_that_panics_and_kept_still_runs() {
+    in_graph(|_| {
+        let seen = Trace::new();
+        let kept = Trace::new();
+        let s = signal(1);
+        caught(|| {
+            batch(|| {
+                s.set(2);
+                kept.note(effect!([s, seen] seen.note(s.get())));
+                panic!("abandon");
+            })
+        });
+        assert_eq!(seen.take(), [1]);
+        s.set(3);
+        assert_eq!(seen.take(), [3]);
     });
 }

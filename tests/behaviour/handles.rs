@@ -188,3 +188,108 @@ fn handles_outlive_the_handle_of_their_graph() {
         assert_eq!((c.get(), c.try_get()), (20, Ok(20)));
     });
 }
+
+#[test]
+fn a_snapshot_and_a_draft_outlive_the_handle_of_their_graph() {
+    on_stage(|| {
+        let graph = Graph::new();
+        let s = graph.signal(1);
+        let c = s.map(|v| v * 10);
+        let (snapshot, draft) = (graph.snapshot(), graph.draft());
+        drop(graph);
+        s.set(2);
+        draft.enter(|| ());
+        assert_eq!((snapshot.get(&c), draft.get(&c), c.get()), (10, 10, 20));
+        drop(snapshot);
+        draft.commit().unwrap();
+        assert_eq!(c.get(), 20);
+    });
+}
+
+#[test]
+fn values_may_be_of_any_size_and_alignment() {
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(align(256))]
+    struct Aligned(u8);
+    in_graph(|g| {
+        let (empty, aligned, large) = (signal(()), signal(Aligned(1)), signal([1_u64; 10_000]));
+        let runs = Count::new();
+        let _watch = effect!([empty, runs] { empty.get(); runs.tick(); });
+        empty.set(());
+        assert_eq!(runs.take(), 1);
+        empty.touch();
+        assert_eq!(runs.take(), 1);
+        let derived = computed!([aligned] Aligned(aligned.get().0 + 1));
+        let sum = large.map(|all| all.iter().sum::<u64>());
+        for round in 2..20 {
+            aligned.set(Aligned(round));
+            large.mutate(move |all| all[0] = u64::from(round));
+            let loaded = (aligned.load(), derived.load());
+            assert_eq!(std::ptr::from_ref(&*loaded.0).addr() % 256, 0);
+            assert_eq!(std::ptr::from_ref(&*loaded.1).addr() % 256, 0);
+            assert_eq!(
+                (derived.get(), sum.get()),
+                (Aligned(round + 1), 9_999 + u64::from(round))
+            );
+        }
+        let held = g.snapshot();
+        aligned.set(Aligned(100));
+        assert_eq!(held.get(&derived), Aligned(20));
+    });
+}
+
+#[test]
+fn many_values_may_be_looked_at_inside_each_other_while_they_are_replaced() {
+    fn look(g: &Graph, s: &Signal<String>, depth: usize) {
+        s.with(|shown| {
+            assert_eq!(*shown, depth.to_string());
+            s.set((depth + 1).to_string());
+            g.collect();
+            if depth < 100 {
+                look(g, s, depth + 1);
+            }
+            assert_eq!(
+                *shown,
+                depth.to_string(),
+                "what is looked at stays as it was"
+            );
+        });
+    }
+    in_graph(|g| look(g, &signal(String::from("0")), 0));
+}
+
+#[test]
+fn handles_may_be_dropped_by_a_thread_that_is_ending() {
+    thread_local! {
+        static KEPT: std::cell::RefCell<Vec<Box<dyn std::any::Any>>> =
+            const { std::cell::RefCell::new(Vec::new()) };
+    }
+    in_graph(|g| {
+        let before = g.stats().live_effects;
+        let s = signal(0);
+        let (world, source) = (g.clone(), s.clone());
+        let ending = move || {
+            // Registered before the crate's own, so dropped after them.
+            KEPT.with_borrow_mut(Vec::clear);
+            world.enter(|| {
+                let own = signal(String::from("of this thread"));
+                let derived = computed!([source, own] { let s = source.get(); (s, own.get()) });
+                derived.get();
+                let watch = effect!([derived] _ = derived.get());
+                let loaded = own.load();
+                let keep: [Box<dyn std::any::Any>; 5] = [
+                    Box::new(own),
+                    Box::new(derived),
+                    Box::new(watch),
+                    Box::new(loaded),
+                    Box::new(world.snapshot()),
+                ];
+                KEPT.with_borrow_mut(|kept| kept.extend(keep));
+            });
+        };
+        // Not a scoped thread: a scope does not wait for what a thread drops at its end.
+        thread::spawn(ending).join().unwrap();
+        s.set(1);
+        assert_eq!((s.get(), g.stats().live_effects), (1, before));
+    });
+}

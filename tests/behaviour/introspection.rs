@@ -1,10 +1,11 @@
 //! `dump`, `why`, `stats`, names: what the graph tells about itself without being disturbed.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use isobar::{Computed, Effect, Graph, Node, NodeKind, Signal, batch, computed, effect, signal};
 
-use crate::stage::{Count, Trace, in_graph, says};
+use crate::stage::{Count, Trace, collects_to, in_graph, in_this, says};
 
 /// price, rate → total → receipt
 fn shop(runs: &Count) -> (Signal<i32>, Signal<i32>, Computed<i32>, Effect) {
@@ -197,12 +198,8 @@ fn live_counts_follow_what_is_alive() {
         assert_eq!(full.live_edges - empty.live_edges, 3);
         assert!(full.live_nodes - empty.live_nodes >= 3);
         drop(shop);
-        g.collect();
-        let after = g.stats();
-        assert_eq!(
-            (after.live_nodes, after.live_edges, after.live_effects),
-            (empty.live_nodes, empty.live_edges, empty.live_effects)
-        );
+        let live = |now: isobar::Stats| (now.live_nodes, now.live_edges, now.live_effects);
+        collects_to(g, live(empty), || live(g.stats()));
     });
 }
 
@@ -247,8 +244,36 @@ fn a_graph_may_be_dumped_while_others_write_to_it() {
             scope.spawn(|| (1..=500).for_each(|v| s.set(v)));
             for _ in 0..50 {
                 let dump = g.dump();
-                assert_eq!((dump.nodes.len(), dump.edges.len()), (3, 2));
+                // What is being evaluated at the moment may show no edges.
+                assert_eq!(dump.nodes.len(), 3);
+                assert!(dump.edges.len() <= 2);
             }
+        });
+        assert_eq!(g.dump().edges.len(), 2);
+    });
+}
+
+#[test]
+fn a_dump_on_another_thread_keeps_no_effect_from_running() {
+    in_graph(|g: &Graph| {
+        let seen = Trace::new();
+        let done = AtomicBool::new(false);
+        let s = signal(0);
+        let _watch = effect!([s, seen] seen.note(s.get()));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(SeqCst) {
+                    g.dump();
+                }
+            });
+            seen.take();
+            let late = (1..=3_000).filter(|value| {
+                s.set(*value);
+                seen.take() != [*value]
+            });
+            let late = late.count();
+            done.store(true, SeqCst);
+            assert_eq!(late, 0, "sets returned without their effect having run");
         });
     });
 }
@@ -266,4 +291,26 @@ fn a_dump_of_a_failing_node_is_still_a_dump() {
         says(g.dump().to_dot(), &["broken"]);
         assert_eq!(seen.take(), [false]);
     });
+}
+
+#[test]
+fn with_a_history_why_names_the_thread_and_the_place_of_the_write() {
+    in_this(
+        || Graph::builder().history(10).build(),
+        |_| {
+            let s = Signal::builder(1).name("s").build();
+            let c = s.map(|v| v * 10);
+            c.get();
+            let writer = std::thread::Builder::new().name("the writer".to_owned());
+            let source = s.clone();
+            let line = line!() + 1;
+            writer.spawn(move || source.set(2)).unwrap().join().unwrap();
+            let origin = c
+                .why()
+                .origin
+                .expect("the history reaches back to the write");
+            assert_eq!(origin.thread, "the writer");
+            says(origin.location, &["introspection.rs", &line.to_string()]);
+        },
+    );
 }

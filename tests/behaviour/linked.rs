@@ -4,7 +4,7 @@ use std::thread;
 
 use isobar::{Linked, batch, computed, effect, linked, signal, snapshot};
 
-use crate::stage::{Count, Trace, in_graph};
+use crate::stage::{Count, Halt, Trace, in_graph};
 
 #[test]
 fn a_linked_follows_its_source_and_is_lazy() {
@@ -295,5 +295,75 @@ fn an_abandoned_batch_leaves_the_override_as_it_was() {
             })
         });
         assert_eq!((s.get(), l.get()), (1, 5));
+    });
+}
+
+#[test]
+fn a_draft_resets_the_override_and_may_set_one_of_its_own() {
+    in_graph(|g| {
+        let s = signal(1);
+        let l = linked(&s, |s: &i32, _| s * 10);
+        l.set(99);
+        let mut draft = g.draft();
+        assert_eq!(draft.get(&l), 99);
+        draft.set(&s, 2);
+        assert_eq!((draft.get(&l), l.get()), (20, 99));
+        draft.enter(|| l.set(5));
+        assert_eq!((draft.get(&l), l.get()), (5, 99));
+        draft.rebase();
+        assert_eq!(draft.get(&l), 5);
+        draft.commit().unwrap();
+        assert_eq!((s.get(), l.get()), (2, 5));
+        s.set(3);
+        assert_eq!(l.get(), 30);
+    });
+}
+
+#[test]
+fn a_transaction_that_read_one_runs_again_when_it_was_set_or_its_source_changed() {
+    for disturb_source in [false, true] {
+        in_graph(move |g| {
+            let attempts = Trace::new();
+            let (s, out) = (signal(1), signal(0));
+            let l = linked(&s, |s: &i32, _| s * 10);
+            let halt = Halt::first();
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    g.transaction(|| -> Result<(), ()> {
+                        let read = l.get();
+                        attempts.note(read);
+                        halt.here();
+                        out.set(read);
+                        Ok(())
+                    })
+                });
+                halt.reached();
+                if disturb_source {
+                    s.set(2)
+                } else {
+                    l.set(20)
+                }
+                halt.release();
+            });
+            assert_eq!((attempts.take(), out.get()), (vec![10, 20], 20));
+        });
+    }
+}
+
+#[test]
+fn an_override_made_in_an_effect_is_one_commit_with_its_other_writes() {
+    in_graph(|_| {
+        let seen = Trace::new();
+        let (go, s, other) = (signal(0), signal(1), signal(0));
+        let l = linked(&s, |s: &i32, _| s * 10);
+        let _watch = effect!([l, other, seen] seen.note((l.get(), other.get())));
+        let _writer = effect!([go, l, other] {
+            if go.get() > 0 {
+                l.set(go.get());
+                other.set(go.get());
+            }
+        });
+        go.set(7);
+        assert_eq!(seen.take(), [(10, 0), (7, 7)]);
     });
 }

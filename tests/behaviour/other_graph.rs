@@ -127,3 +127,21 @@ fn a_slow_effect_of_one_graph_does_not_hold_up_another() {
         });
     });
 }
+
+#[test]
+fn fifty_graphs_bridged_by_effects_pass_a_write_on_to_the_last() {
+    on_stage(|| {
+        let graphs: Vec<_> = (0..50).map(|_| Graph::new()).collect();
+        let signals: Vec<_> = graphs.iter().map(|g| g.signal(0)).collect();
+        let bridges: Vec<_> = (1..50)
+            .map(|i| {
+                let (from, to) = (signals[i - 1].clone(), signals[i].clone());
+                graphs[i - 1].effect(move || to.set(from.get() + 1))
+            })
+            .collect();
+        assert_eq!(signals[49].get(), 49);
+        signals[0].set(100);
+        assert_eq!(signals[49].get(), 149);
+        drop(bridges);
+    });
+}

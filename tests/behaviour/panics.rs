@@ -8,7 +8,8 @@ use isobar::{
 };
 
 use crate::stage::{
-    Count, Halt, Trace, caught, hook_runs, in_graph, in_reporting_graph, in_this, on_stage, says,
+    Count, Halt, Trace, caught, collects_to, hook_runs, in_graph, in_reporting_graph, in_this,
+    on_stage, says,
 };
 
 /// Ten divided by the signal, named `quotient`.
@@ -399,7 +400,7 @@ fn a_value_whose_drop_panics_does_not_harm_the_graph() {
         let size = computed!([s] s.with(|grenade| grenade.0));
         assert!(size.get());
         s.set(Grenade(false));
-        g.collect();
+        collects_to(g, 1, || failures.count());
         assert!(!size.get());
         s.set(Grenade(false));
         assert_eq!(failures.take(), ["drop: bang"]);
@@ -471,5 +472,155 @@ fn a_panic_inside_enter_leaves_the_thread_in_its_former_graph() {
             });
             assert_eq!(sum.try_get(), Ok(1));
         });
+    });
+}
+
+#[test]
+fn a_panic_inside_a_batch_or_snapshot_is_worked_out_once_there() {
+    in_graph(|_| {
+        let runs = Count::new();
+        let s = signal(1);
+        let c = quotient(&s, &runs);
+        c.get();
+        runs.take();
+        batch(|| {
+            s.set(0);
+            for _ in 0..3 {
+                assert!(c.try_get().is_err());
+            }
+            assert_eq!(runs.take(), 1);
+            s.set(1);
+        });
+        assert_eq!((c.get(), runs.take()), (10, 0));
+        s.set(0);
+        let failing = snapshot();
+        s.set(2);
+        for _ in 0..3 {
+            assert!(failing.try_get(&c).is_err());
+        }
+        assert_eq!((runs.take(), c.get()), (1, 5));
+    });
+}
+
+#[test]
+fn a_handler_may_write_what_it_was_told() {
+    on_stage(|| {
+        let seen = Trace::new();
+        let errors = Graph::new().signal(0);
+        let counter = errors.clone();
+        let graph = Graph::builder()
+            .on_error(move |_| counter.update(|n| n + 1))
+            .build();
+        let own = graph.signal(0);
+        let counter = own.clone();
+        graph.on_error(move |_| {
+            errors.update(|n| n + 1);
+            counter.update(|n| n + 1);
+        });
+        let s = graph.signal(0);
+        graph.enter(|| {
+            let _failing = effect!([s] assert!(s.get() % 2 == 0, "odd"));
+            let _watch = effect!([own, seen] seen.note(own.get()));
+            (1..=4).for_each(|value| s.set(value));
+            graph.settle().unwrap();
+        });
+        assert_eq!((own.get(), seen.take().last()), (2, Some(&2)));
+    });
+}
+
+/// Sees nothing wrong with any pair but (99, 13).
+fn superstitious(old: &i32, new: &i32) -> bool {
+    assert!((*old, *new) != (99, 13), "unlucky pair");
+    old == new
+}
+
+#[test]
+fn an_equality_that_panics_only_when_an_effect_commits_is_a_failure_of_that_effect() {
+    in_reporting_graph(|g, failures| {
+        let halt = Halt::idle();
+        let s = signal(0);
+        let x = Signal::builder(1).equality(superstitious).build();
+        let (source, target, place) = (s.clone(), x.clone(), halt.clone());
+        let body = move || {
+            let value = source.get();
+            target.set(value);
+            place.here();
+        };
+        let watch = isobar::Effect::builder(body).name("bold").build();
+        halt.arm();
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| s.set(13));
+            halt.reached();
+            x.set(99);
+            halt.release();
+            assert!(writer.join().is_ok(), "the panic reached the one who set");
+        });
+        assert_eq!(failures.take(), ["effect bold: unlucky pair"]);
+        assert_eq!(x.get(), 99);
+        s.set(14);
+        g.settle().unwrap();
+        assert_eq!(x.get(), 14);
+        watch.dispose();
+    });
+}
+
+#[test]
+fn an_update_that_panics_only_when_an_effect_commits_is_a_failure_of_that_effect() {
+    in_reporting_graph(|g, failures| {
+        let halt = Halt::idle();
+        let (s, x) = (signal(0), signal(1));
+        let (source, target, place) = (s.clone(), x.clone(), halt.clone());
+        let body = move || {
+            source.get();
+            target.update(|old| {
+                assert!(*old != 99, "not on 99");
+                old + 1
+            });
+            place.here();
+        };
+        let watch = isobar::Effect::builder(body).name("bold").build();
+        halt.arm();
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| s.set(1));
+            halt.reached();
+            x.set(99);
+            halt.release();
+            assert!(writer.join().is_ok(), "the panic reached the one who set");
+        });
+        assert_eq!(failures.take(), ["effect bold: not on 99"]);
+        x.set(5);
+        s.set(2);
+        g.settle().unwrap();
+        assert_eq!(x.get(), 6);
+        watch.dispose();
+    });
+}
+
+#[test]
+fn an_update_that_panics_only_when_a_batch_commits_undoes_the_batch() {
+    in_graph(|g| {
+        let halt = Halt::first();
+        let (x, y) = (signal(1), signal(1));
+        thread::scope(|scope| {
+            let batching = scope.spawn(|| {
+                caught(|| {
+                    g.batch(|| {
+                        y.set(2);
+                        x.update(|old| {
+                            assert!(*old != 99, "not on 99");
+                            old + 1
+                        });
+                        halt.here();
+                    })
+                })
+            });
+            halt.reached();
+            x.set(99);
+            halt.release();
+            assert_eq!(batching.join().unwrap(), "not on 99");
+        });
+        assert_eq!((x.get(), y.get()), (99, 1));
+        g.batch(|| x.update(|old| old + 1));
+        assert_eq!(x.get(), 100);
     });
 }

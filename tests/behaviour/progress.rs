@@ -7,7 +7,7 @@ use std::thread;
 
 use isobar::{Computed, Graph, Signal, batch, computed, effect, signal};
 
-use crate::stage::{Count, Gate, Halt, Trace, in_graph};
+use crate::stage::{Count, Gate, Halt, Trace, collects_to, in_graph};
 
 /// What every stalled thread must let the others do.
 fn others_read_and_commit(g: &Graph, s: &Signal<i32>) {
@@ -131,7 +131,7 @@ fn a_thread_stalled_in_a_drop_stops_nobody() {
             .build();
         stalled(g, &s, &halt, || {
             sticky.set(Arc::new(Sticky(Halt::idle())));
-            g.collect();
+            collects_to(g, true, || halt.was_reached());
         });
     });
 }
@@ -302,7 +302,57 @@ fn a_value_whose_drop_reads_and_writes_the_graph_does_not_hang_it() {
             .build();
         s.set(Farewell(farewells.clone()));
         s.set(Farewell(farewells.clone()));
-        g.collect();
-        assert_eq!(farewells.get(), 2);
+        collects_to(g, 2, || farewells.get());
+    });
+}
+
+#[test]
+fn an_effect_may_wait_for_a_thread_of_its_own_that_writes() {
+    in_graph(|g| {
+        let seen = Trace::new();
+        let (s, t) = (signal(0), signal(0));
+        let tenfold = computed!([t] t.get() * 10);
+        let _parent = effect!([s, t, tenfold] {
+            let value = s.get();
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    t.set(value);
+                    assert_eq!(tenfold.get(), value * 10);
+                });
+            });
+        });
+        let _watch = effect!([tenfold, seen] seen.note(tenfold.get()));
+        s.set(1);
+        g.settle().unwrap();
+        assert_eq!(seen.take(), [0, 10]);
+    });
+}
+
+#[test]
+fn a_closure_whose_drop_writes_the_graph_does_not_hang_it() {
+    struct Farewell(Signal<i32>);
+    impl Drop for Farewell {
+        fn drop(&mut self) {
+            self.0.update(|n| n + 1);
+        }
+    }
+    in_graph(|g| {
+        let seen = Trace::new();
+        let (s, farewells) = (signal(0), signal(0));
+        let _watch = effect!([farewells, seen] seen.note(farewells.get()));
+        let (source, last) = (s.clone(), Farewell(farewells.clone()));
+        let mourned = isobar::effect(move || _ = (source.get(), &last));
+        let (source, last) = (s.clone(), Farewell(farewells.clone()));
+        let computed = computed(move || {
+            let _ = &last;
+            source.get()
+        });
+        computed.get();
+        mourned.dispose();
+        drop(mourned);
+        drop(computed);
+        collects_to(g, 2, || farewells.get());
+        g.settle().unwrap();
+        assert_eq!(seen.take().last(), Some(&2));
     });
 }

@@ -206,9 +206,9 @@ fn dispose_waits_for_it_and_stops_it() {
                 seen.note(-1);
             });
             asked.pass();
-            s.set(2);
             halt.release();
         });
+        s.set(2);
         g.settle().unwrap();
         assert_eq!(seen.take(), [0, 1, -1]);
     });
@@ -291,4 +291,54 @@ fn a_wide_wave_gives_the_same_on_many_threads_as_on_one() {
             assert_eq!(run(4), alone);
         },
     );
+}
+
+#[test]
+fn an_effect_for_the_pool_stays_on_the_thread_of_a_graph_that_has_one_only() {
+    in_this(
+        || Graph::builder().threads(1).build(),
+        |g| {
+            let ran_on = Trace::new();
+            let s = signal(0);
+            let (source, log) = (s.clone(), ran_on.clone());
+            let body = move || {
+                source.get();
+                log.note(here());
+            };
+            let _watch = Effect::builder(body).run_on(RunOn::Pool).build();
+            s.set(1);
+            g.settle().unwrap();
+            assert!(ran_on.take().iter().all(|id| *id == here()));
+        },
+    );
+}
+
+#[test]
+fn a_failing_node_of_a_wide_wave_fails_alone() {
+    in_reporting_graph(|g, failures| {
+        let (s, seen) = (signal(0_usize), Trace::new());
+        let watches: Vec<_> = (0..300)
+            .map(|i| {
+                let c = computed!([s] {
+                    let sum = (0..500).fold(s.get(), |sum, v| sum ^ v);
+                    assert!(i % 7 != 0 || s.get() % 2 == 0, "seventh");
+                    sum + i
+                });
+                effect!([c, seen] seen.note(c.try_get().is_ok()))
+            })
+            .collect();
+        for round in 1..=6 {
+            seen.take();
+            s.set(round);
+            g.settle().unwrap();
+            let noted = seen.take();
+            let failed = noted.iter().filter(|ok| !**ok).count();
+            assert_eq!(
+                (noted.len(), failed),
+                (300, if round % 2 == 1 { 43 } else { 0 })
+            );
+        }
+        failures.expect_silence();
+        drop(watches);
+    });
 }

@@ -119,6 +119,10 @@ impl<T> Trace<T> {
     pub(crate) fn take(&self) -> Vec<T> {
         std::mem::take(&mut *lock(&self.0))
     }
+
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.0).len()
+    }
 }
 
 impl<T: std::fmt::Debug> Trace<T> {
@@ -232,6 +236,10 @@ impl Halt {
         self.0.reached.pass();
     }
 
+    pub(crate) fn was_reached(&self) -> bool {
+        *lock(&self.0.reached.0.0)
+    }
+
     pub(crate) fn release(&self) {
         self.0.release.open();
     }
@@ -258,6 +266,24 @@ pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     } else {
         "a panic without words".to_owned()
     }
+}
+
+/// Collects until what is measured is as expected. A thread that the system suspends in the middle
+/// of a read, in whatever graph, may hold up one collection; what no collection drops is a leak.
+#[track_caller]
+pub(crate) fn collects_to<T: PartialEq + std::fmt::Debug>(
+    g: &Graph,
+    expected: T,
+    measured: impl Fn() -> T,
+) {
+    for _ in 0..10_000 {
+        g.collect();
+        if measured() == expected {
+            return;
+        }
+        thread::yield_now();
+    }
+    assert_eq!(measured(), expected);
 }
 
 /// Fails unless `text` holds every one of `words`.

@@ -2,9 +2,9 @@
 
 use std::thread;
 
-use isobar::{batch, computed, effect, signal, transaction};
+use isobar::{Graph, batch, computed, effect, signal, transaction};
 
-use crate::stage::{Gate, Halt, Trace, caught, in_graph};
+use crate::stage::{Gate, Halt, Trace, caught, in_graph, on_stage};
 
 #[test]
 fn an_ok_commits_once_and_hands_the_value_out() {
@@ -313,5 +313,34 @@ fn an_update_inside_is_replayed_instead_of_running_it_all_again() {
         });
         assert_eq!(count.get(), 11);
         assert_eq!(attempts.take().len(), 1);
+    });
+}
+
+#[test]
+fn over_two_graphs_one_that_runs_again_applies_its_writes_once() {
+    on_stage(|| {
+        let (left, right) = (Graph::new(), Graph::new());
+        let (count, read, written) = (left.signal(0), right.signal(1), right.signal(0));
+        let attempts = Trace::new();
+        let halt = Halt::first();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                left.transaction(|| -> Result<(), ()> {
+                    count.update(|c| c + 1);
+                    let value = read.get();
+                    attempts.note(value);
+                    halt.here();
+                    written.set(value);
+                    Ok(())
+                })
+            });
+            halt.reached();
+            read.set(2);
+            halt.release();
+        });
+        assert_eq!(
+            (attempts.take(), written.get(), count.get()),
+            (vec![1, 2], 2, 1)
+        );
     });
 }

@@ -10,32 +10,32 @@ use crate::spec::{Compare, Id, Outcome, Spec, Val};
 
 /// An operation: the thread (or effect) and its place in that thread's script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OpId {
+pub(crate) struct OpId {
     pub by: u32,
     pub at: u32,
 }
 
 impl OpId {
     /// The tag of the values this operation writes.
-    pub fn tag(self) -> u64 {
+    pub(crate) fn tag(self) -> u64 {
         u64::from(self.by) << 32 | u64::from(self.at)
     }
 
-    pub fn of_tag(tag: u64) -> Option<OpId> {
+    pub(crate) fn of_tag(tag: u64) -> Option<OpId> {
         (tag != 0).then_some(OpId { by: (tag >> 32) as u32, at: tag as u32 })
     }
 }
 
 /// One write of a commit.
 #[derive(Clone, Copy, Debug)]
-pub struct Write {
+pub(crate) struct Write {
     pub signal: usize,
     pub how: How,
     pub v: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub(crate) enum How {
     Set,
     /// Adds by `update`.
     Update,
@@ -45,7 +45,7 @@ pub enum How {
 
 impl Write {
     /// The value it makes of an old one.
-    pub fn of(&self, old: &Val, tag: u64) -> Val {
+    pub(crate) fn of(&self, old: &Val, tag: u64) -> Val {
         match self.how {
             How::Set => Val { v: self.v, tag },
             How::Update | How::Mutate => {
@@ -55,7 +55,7 @@ impl Write {
     }
 }
 
-pub struct Entry {
+pub(crate) struct Entry {
     pub index: u64,
     pub op: OpId,
     pub writes: Arc<[Write]>,
@@ -65,15 +65,15 @@ pub struct Entry {
 }
 
 #[derive(Clone, Default)]
-pub struct Log(Option<Arc<Entry>>);
+pub(crate) struct Log(Option<Arc<Entry>>);
 
 impl Log {
-    pub fn index(&self) -> u64 {
+    pub(crate) fn index(&self) -> u64 {
         self.0.as_ref().map_or(0, |entry| entry.index)
     }
 
     #[must_use]
-    pub fn with(&self, op: OpId, writes: &Arc<[Write]>, read: &Arc<[(Id, Outcome)]>) -> Log {
+    pub(crate) fn with(&self, op: OpId, writes: &Arc<[Write]>, read: &Arc<[(Id, Outcome)]>) -> Log {
         Log(Some(Arc::new(Entry {
             index: self.index() + 1,
             op,
@@ -84,7 +84,7 @@ impl Log {
     }
 
     /// All entries, the first one first.
-    pub fn entries(&self) -> Vec<Arc<Entry>> {
+    pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {
         let mut entries = Vec::new();
         let mut next = self.0.clone();
         while let Some(entry) = next {
@@ -120,7 +120,7 @@ impl Drop for Entry {
 }
 
 /// What a commit makes of the signals.
-pub fn commit(spec: &Spec, signals: &mut [Val], writes: &[Write], tag: u64) {
+pub(crate) fn commit(spec: &Spec, signals: &mut [Val], writes: &[Write], tag: u64) {
     let before = signals.to_vec();
     overlay(signals, writes, tag);
     for (at, signal) in spec.signals.iter().enumerate() {
@@ -136,7 +136,7 @@ pub fn commit(spec: &Spec, signals: &mut [Val], writes: &[Write], tag: u64) {
 }
 
 /// What the author of uncommitted writes sees of the signals.
-pub fn overlay(signals: &mut [Val], writes: &[Write], tag: u64) {
+pub(crate) fn overlay(signals: &mut [Val], writes: &[Write], tag: u64) {
     for write in writes {
         signals[write.signal] = write.of(&signals[write.signal], tag);
     }

@@ -54,7 +54,7 @@ fn random_graphs_from_many_threads() {
             format!("{}\n{:?}", rerun(seed, "random_graphs_from_many_threads"), plan(seed))
         });
         let mut sum = Tally::default();
-        let rounds = for_each_seed(60, |seed| {
+        let rounds = for_each_seed(400, |seed| {
             case.lives();
             current.store(seed, Ordering::Relaxed);
             let plan = plan(seed);
@@ -71,7 +71,7 @@ fn random_graphs_from_many_threads() {
 fn runs_are_minimal_on_one_thread() {
     within("runs_are_minimal_on_one_thread", allowance(120), |_| {
         let mut runs = 0;
-        let rounds = for_each_seed(150, |seed| match single::run(seed) {
+        let rounds = for_each_seed(400, |seed| match single::run(seed) {
             Ok(count) => runs += count,
             Err(wrong) => fail(seed, "runs_are_minimal_on_one_thread", &single::plan(seed), &wrong),
         });
@@ -96,7 +96,7 @@ fn for_each_seed(usual: u64, mut round: impl FnMut(u64)) -> u64 {
     let asked = env::var("ISOBAR_ROUNDS").ok();
     let asked: Option<u64> = asked.map(|text| text.parse().expect("ISOBAR_ROUNDS is a number"));
     let effort = Effort::share(usual, 2);
-    let goes_on = |done| asked.map_or_else(|| effort.goes_on(done * 64), |rounds| done < rounds);
+    let goes_on = |done| asked.map_or_else(|| effort.goes_on(done), |rounds| done < rounds);
     let fixed = env::var("ISOBAR_SEED").ok().map(|text| parse_seed(&text));
     let mut seeds = Rng::new(RandomState::new().build_hasher().finish());
     let mut done = 0;

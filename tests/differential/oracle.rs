@@ -13,7 +13,7 @@ use crate::spec::{Failed, Id, Naive, Outcome, Role, Val};
 
 /// What was judged, for the figures that are printed.
 #[derive(Default, Clone, Copy, Debug)]
-pub struct Tally {
+pub(crate) struct Tally {
     pub commits: u64,
     pub observations: u64,
     pub runs: u64,
@@ -21,9 +21,9 @@ pub struct Tally {
 }
 
 /// The first thing found wrong.
-pub type Verdict<T> = Result<T, String>;
+pub(crate) type Verdict<T> = Result<T, String>;
 
-pub struct Oracle<'a> {
+pub(crate) struct Oracle<'a> {
     plan: &'a Plan,
     /// The signals after each commit of the log.
     states: Vec<Vec<Val>>,
@@ -45,13 +45,13 @@ macro_rules! ensure {
 }
 
 /// Everything that one run of a plan left behind.
-pub struct Remains<'a> {
+pub(crate) struct Remains<'a> {
     pub plant: &'a Plant,
     pub ended: &'a [Ended],
     pub evaluations: &'a [Evaluation],
 }
 
-pub fn judge(plan: &Plan, remains: &Remains<'_>) -> Verdict<Tally> {
+pub(crate) fn judge(plan: &Plan, remains: &Remains<'_>) -> Verdict<Tally> {
     let mut oracle = Oracle::new(plan, remains.plant)?;
     oracle.exactly_once(remains)?;
     for ended in remains.ended {

@@ -13,7 +13,7 @@ use crate::spec::{Id, Outcome, Rule, Val};
 
 /// What a thread saw or did, in the order of its script.
 #[derive(Debug)]
-pub struct Event {
+pub(crate) struct Event {
     pub at: u32,
     /// The place in the log that this thread knew to be past before.
     pub before: u64,
@@ -21,7 +21,7 @@ pub struct Event {
 }
 
 #[derive(Debug)]
-pub enum What {
+pub(crate) enum What {
     /// Read together, at one revision; `own` are the writes through which it was read.
     Together { by: &'static str, fresh: bool, sight: Sight, own: Option<(Arc<[Write]>, OpId)> },
     /// Read at top level: the value of some state not before `before` and not after `after`.
@@ -31,18 +31,18 @@ pub enum What {
 }
 
 #[derive(Debug)]
-pub enum Target {
+pub(crate) enum Target {
     Node(Id),
     Passing(Rule),
 }
 
 /// What is left when a script has ended.
-pub struct Ended {
+pub(crate) struct Ended {
     pub events: Vec<Event>,
     pub watches: Vec<Watch>,
 }
 
-pub struct Performer<'a> {
+pub(crate) struct Performer<'a> {
     plan: &'a Plan,
     plant: &'a Plant,
     thread: u32,
@@ -56,12 +56,12 @@ pub struct Performer<'a> {
 const LEAVE: &str = "deliberate: the script leaves this batch";
 
 impl<'a> Performer<'a> {
-    pub fn new(plan: &'a Plan, plant: &'a Plant, thread: usize) -> Performer<'a> {
+    pub(crate) fn new(plan: &'a Plan, plant: &'a Plant, thread: usize) -> Performer<'a> {
         let (events, held, watches) = Default::default();
         Performer { plan, plant, thread: thread as u32 + 1, at: 0, events, held, watches }
     }
 
-    pub fn perform(mut self) -> Ended {
+    pub(crate) fn perform(mut self) -> Ended {
         let script = &self.plan.scripts[self.thread as usize - 1];
         for op in script {
             self.at += 1;

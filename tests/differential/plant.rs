@@ -11,11 +11,11 @@ use crate::script::{EffectSpec, Flavour, On, Plan};
 use crate::spec::{Compare, ComputedSpec, Failed, Id, Outcome, Rule, SignalSpec, Sources, Val};
 
 /// Effects write under numbers far from those of the threads.
-pub const FIRST_EFFECT: u32 = 1_000;
+pub(crate) const FIRST_EFFECT: u32 = 1_000;
 
 /// A node of the graph under test.
 #[derive(Clone)]
-pub enum Handle {
+pub(crate) enum Handle {
     Signal(Signal<Val>, Compare),
     Computed(Computed<Val>, Compare),
 }
@@ -41,7 +41,7 @@ impl Handle {
         self.seen(value)
     }
 
-    pub fn try_get(&self, way: usize) -> Outcome {
+    pub(crate) fn try_get(&self, way: usize) -> Outcome {
         match self {
             Handle::Computed(computed, _) if way % 3 == 0 => {
                 computed.try_get().map(|value| self.seen(value)).map_err(|_| Failed)
@@ -51,14 +51,14 @@ impl Handle {
         }
     }
 
-    pub fn try_peek(&self) -> Outcome {
+    pub(crate) fn try_peek(&self) -> Outcome {
         caught(|| match self {
             Handle::Signal(signal, _) => self.seen(signal.peek()),
             Handle::Computed(computed, _) => self.seen(computed.peek()),
         })
     }
 
-    pub fn in_snapshot(&self, snap: &Snapshot, way: usize) -> Outcome {
+    pub(crate) fn in_snapshot(&self, snap: &Snapshot, way: usize) -> Outcome {
         caught(|| match (self, way % 2) {
             (Handle::Signal(signal, _), 0) => self.seen(snap.get(signal)),
             (Handle::Signal(signal, _), _) => snap.with(signal, |value| self.seen(*value)),
@@ -67,7 +67,7 @@ impl Handle {
         })
     }
 
-    pub fn in_draft(&self, draft: &Draft, way: usize) -> Outcome {
+    pub(crate) fn in_draft(&self, draft: &Draft, way: usize) -> Outcome {
         caught(|| match (self, way % 2) {
             (Handle::Signal(signal, _), 0) => self.seen(draft.get(signal)),
             (Handle::Signal(signal, _), _) => self.seen(*draft.load(signal)),
@@ -83,7 +83,7 @@ fn caught(read: impl FnOnce() -> u64) -> Outcome {
 
 /// What something inside the graph read at one revision.
 #[derive(Clone, Debug)]
-pub struct Sight {
+pub(crate) struct Sight {
     pub revision: Revision,
     pub log: u64,
     /// All signals, where they were looked at.
@@ -93,7 +93,7 @@ pub struct Sight {
 
 /// One run of a computed's function.
 #[derive(Clone, Debug)]
-pub struct Evaluation {
+pub(crate) struct Evaluation {
     pub node: Id,
     pub sight: Sight,
 }
@@ -104,7 +104,7 @@ thread_local! {
     static OVERLAID: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
-pub fn overlaid<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn overlaid<R>(work: impl FnOnce() -> R) -> R {
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -118,7 +118,7 @@ pub fn overlaid<R>(work: impl FnOnce() -> R) -> R {
 const SHARDS: usize = 16;
 
 #[derive(Default)]
-pub struct Evaluations {
+pub(crate) struct Evaluations {
     shards: [Mutex<Vec<Evaluation>>; SHARDS],
 }
 
@@ -128,7 +128,7 @@ impl Evaluations {
         shard.lock().expect("nobody panics here").push(evaluation);
     }
 
-    pub fn take(&self) -> Vec<Evaluation> {
+    pub(crate) fn take(&self) -> Vec<Evaluation> {
         let mut all = Vec::new();
         for shard in &self.shards {
             all.append(&mut shard.lock().expect("nobody panics here"));
@@ -137,7 +137,7 @@ impl Evaluations {
     }
 }
 
-pub struct Plant {
+pub(crate) struct Plant {
     pub graph: Graph,
     pub log: Signal<Log>,
     pub nodes: Vec<Handle>,
@@ -151,7 +151,7 @@ pub struct Plant {
 }
 
 impl Plant {
-    pub fn build(plan: &Plan) -> Plant {
+    pub(crate) fn build(plan: &Plan) -> Plant {
         let failures = Arc::<AtomicU64>::default();
         let reported = Arc::clone(&failures);
         let mut builder = Graph::builder().on_error(move |_| {
@@ -204,7 +204,7 @@ impl Plant {
     }
 
     /// A function that reads by a rule, for a computed with tracking.
-    pub fn closure(
+    pub(crate) fn closure(
         &self,
         rule: &Rule,
         evaluations: Option<Arc<Evaluations>>,
@@ -284,13 +284,13 @@ impl Plant {
             Val::plain(numbers.sum::<u64>() % crate::spec::MODULUS)
         };
         match (signals, computeds) {
-            (Some(signals), _) => Some(isobar::all(signals).map(sum)),
-            (_, Some(computeds)) => Some(isobar::all(computeds).map(sum)),
+            (Some(signals), _) => Some(isobar::all(&signals).map(sum)),
+            (_, Some(computeds)) => Some(isobar::all(&computeds).map(sum)),
             _ => None,
         }
     }
 
-    pub fn watch(&self, spec: &EffectSpec) -> Watch {
+    pub(crate) fn watch(&self, spec: &EffectSpec) -> Watch {
         let number = self.next_watch.fetch_add(1, Ordering::Relaxed);
         let seen = Arc::new(Seen { number, ..Seen::default() });
         let run = EffectRun {
@@ -311,21 +311,21 @@ impl Plant {
     }
 
     /// All signals as this evaluation, effect or batch sees them, without tracking.
-    pub fn all_signals(signals: &[Signal<Val>]) -> Vec<Val> {
+    pub(crate) fn all_signals(signals: &[Signal<Val>]) -> Vec<Val> {
         signals.iter().map(Signal::peek).collect()
     }
 
-    pub fn write(&self, write: &Write, op: OpId) {
+    pub(crate) fn write(&self, write: &Write, op: OpId) {
         apply(&self.signals[write.signal], write, op);
     }
 
-    pub fn append(&self, op: OpId, writes: &Arc<[Write]>, read: &Arc<[(Id, Outcome)]>) {
+    pub(crate) fn append(&self, op: OpId, writes: &Arc<[Write]>, read: &Arc<[(Id, Outcome)]>) {
         let (writes, read) = (Arc::clone(writes), Arc::clone(read));
         self.log.update(move |log| log.with(op, &writes, &read));
     }
 }
 
-pub fn apply(signal: &Signal<Val>, write: &Write, op: OpId) {
+pub(crate) fn apply(signal: &Signal<Val>, write: &Write, op: OpId) {
     let (write, tag) = (*write, op.tag());
     match write.how {
         How::Set => signal.set(Val { v: write.v, tag }),
@@ -391,14 +391,14 @@ impl Drop for Reader<'_> {
 }
 
 /// An effect and what it has seen.
-pub struct Watch {
+pub(crate) struct Watch {
     pub spec: EffectSpec,
     pub seen: Arc<Seen>,
     pub effect: Option<Effect>,
 }
 
 #[derive(Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     pub number: u32,
     pub runs: Mutex<Vec<Sight>>,
     pub busy: AtomicBool,

@@ -7,7 +7,7 @@
 use crate::log::{Write, commit};
 use crate::spec::{Compare, Failed, Id, Outcome, Rule, Sources, Spec, Val};
 
-pub struct Pull<'a> {
+pub(crate) struct Pull<'a> {
     spec: &'a Spec,
     signals: Vec<Val>,
     changed_at: Vec<u64>,
@@ -29,7 +29,7 @@ struct Memo {
 }
 
 impl<'a> Pull<'a> {
-    pub fn new(spec: &'a Spec, effects: &[Rule]) -> Pull<'a> {
+    pub(crate) fn new(spec: &'a Spec, effects: &[Rule]) -> Pull<'a> {
         let mut pull = Pull {
             spec,
             signals: spec.first(),
@@ -44,7 +44,7 @@ impl<'a> Pull<'a> {
         pull
     }
 
-    pub fn write(&mut self, writes: &[Write], touched: &[usize]) {
+    pub(crate) fn write(&mut self, writes: &[Write], touched: &[usize]) {
         self.now += 1;
         let before = self.signals.clone();
         commit(self.spec, &mut self.signals, writes, self.now);
@@ -61,7 +61,7 @@ impl<'a> Pull<'a> {
         self.react();
     }
 
-    pub fn read(&mut self, id: Id) -> Outcome {
+    pub(crate) fn read(&mut self, id: Id) -> Outcome {
         self.refresh(id);
         self.kept(id)
     }

@@ -9,7 +9,7 @@ use crate::spec::{Compare, ComputedSpec, Id, MODULUS, Role, Rule, SignalSpec, Sp
 
 /// How the order of commits is known to the oracle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flavour {
+pub(crate) enum Flavour {
     /// Every commit is in the log: each state is known completely.
     Logged,
     /// Some signals are written by lone `set`s and the like, outside the log: what is seen of them
@@ -20,7 +20,7 @@ pub enum Flavour {
 }
 
 #[derive(Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub seed: u64,
     pub flavour: Flavour,
     pub spec: Spec,
@@ -62,7 +62,7 @@ impl fmt::Debug for Plan {
 }
 
 #[derive(Clone, Debug)]
-pub struct EffectSpec {
+pub(crate) struct EffectSpec {
     pub rule: Rule,
     pub on: On,
     /// The signal to which it writes what it saw.
@@ -73,14 +73,14 @@ pub struct EffectSpec {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum On {
+pub(crate) enum On {
     Writer,
     Pool,
     Thread,
 }
 
 #[derive(Clone, Debug)]
-pub enum Op {
+pub(crate) enum Op {
     Commit { via: Via, writes: Arc<[Write]>, reads: Vec<Id>, end: End },
     WhatIf { writes: Arc<[Write]>, reads: Vec<Id>, enter: bool },
     Lone { write: Write, way: Lone },
@@ -97,7 +97,7 @@ pub enum Op {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Via {
+pub(crate) enum Via {
     Batch,
     /// Each write in a batch of its own, inside one.
     Nested,
@@ -106,7 +106,7 @@ pub enum Via {
 }
 
 #[derive(Clone, Debug)]
-pub enum End {
+pub(crate) enum End {
     Commits,
     /// The whole ends by a panic or, in a transaction, an error: nothing commits.
     Refuses,
@@ -115,7 +115,7 @@ pub enum End {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lone {
+pub(crate) enum Lone {
     Set,
     Try,
     Replace,
@@ -125,7 +125,7 @@ pub enum Lone {
     Compare,
 }
 
-pub fn plan(seed: u64) -> Plan {
+pub(crate) fn plan(seed: u64) -> Plan {
     let mut rng = Rng::new(seed);
     let flavour = *rng.pick(&[Flavour::Logged, Flavour::Logged, Flavour::Free, Flavour::History]);
     let threads = rng.between(1, 8);
@@ -153,7 +153,7 @@ pub fn plan(seed: u64) -> Plan {
     }
 }
 
-pub fn random_spec(rng: &mut Rng, flavour: Flavour, threads: usize) -> Spec {
+pub(crate) fn random_spec(rng: &mut Rng, flavour: Flavour, threads: usize) -> Spec {
     let mut signals = Vec::new();
     for _ in 0..rng.between(2, 6) {
         let compare = random_signal_compare(rng);

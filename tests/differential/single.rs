@@ -12,7 +12,7 @@ use crate::rng::Rng;
 use crate::script::{EffectSpec, Flavour, On, Plan, random_spec};
 use crate::spec::{Compare, Id, Rule, random_rule};
 
-pub struct Single {
+pub(crate) struct Single {
     plan: Plan,
     steps: Vec<Step>,
     /// Whether no computed chooses its sources: then waves, too, do only what is due.
@@ -36,7 +36,7 @@ enum Step {
     Read(Id),
 }
 
-pub fn plan(seed: u64) -> Single {
+pub(crate) fn plan(seed: u64) -> Single {
     let mut rng = Rng::new(seed);
     let mut spec = random_spec(&mut rng, Flavour::Logged, 1);
     for signal in &mut spec.signals {
@@ -95,7 +95,7 @@ fn step(rng: &mut Rng, spec: &crate::spec::Spec) -> Step {
 }
 
 /// How many runs there were, all of them due.
-pub fn run(seed: u64) -> Verdict<u64> {
+pub(crate) fn run(seed: u64) -> Verdict<u64> {
     let single = plan(seed);
     let plant = Plant::build(&single.plan);
     let rules: Vec<Rule> = single.plan.effects.iter().map(|effect| effect.rule.clone()).collect();

@@ -5,20 +5,20 @@ use std::fmt;
 use crate::rng::Rng;
 
 /// Nodes are numbered: signals first, then computeds; a computed reads only what stands before it.
-pub type Id = usize;
+pub(crate) type Id = usize;
 
 /// Values are small, so that equal ones are frequent.
-pub const MODULUS: u64 = 24;
+pub(crate) const MODULUS: u64 = 24;
 
 /// A value: the number that computeds see, and the mark of the write that made it (0 for none).
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Val {
+pub(crate) struct Val {
     pub v: u64,
     pub tag: u64,
 }
 
 impl Val {
-    pub fn plain(v: u64) -> Val {
+    pub(crate) fn plain(v: u64) -> Val {
         Val { v, tag: 0 }
     }
 }
@@ -34,7 +34,7 @@ impl fmt::Debug for Val {
 
 /// When a new value counts as the old one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compare {
+pub(crate) enum Compare {
     /// The numbers are equal; the tag is then the old one's.
     Number,
     /// Number and tag are equal: never, for two writes.
@@ -49,7 +49,7 @@ pub enum Compare {
 }
 
 impl Compare {
-    pub fn equal(self, old: &Val, new: &Val) -> bool {
+    pub(crate) fn equal(self, old: &Val, new: &Val) -> bool {
         match self {
             Compare::Number => old.v == new.v,
             Compare::Tagged => old == new,
@@ -63,7 +63,7 @@ impl Compare {
     }
 
     /// What readers see of a number.
-    pub fn seen(self, v: u64) -> u64 {
+    pub(crate) fn seen(self, v: u64) -> u64 {
         match self {
             Compare::Quotient(by) => v / by,
             _ => v,
@@ -71,14 +71,14 @@ impl Compare {
     }
 
     /// Whether the engine may find a change where the number is the same.
-    pub fn changes_without_change(self) -> bool {
+    pub(crate) fn changes_without_change(self) -> bool {
         matches!(self, Compare::Always | Compare::Panics(_) | Compare::Tagged)
     }
 }
 
 /// Who writes a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// Threads, in commits that are logged.
     Logged,
     /// One effect, in its own logged commits: the number it saw.
@@ -88,14 +88,14 @@ pub enum Role {
 }
 
 #[derive(Clone, Debug)]
-pub struct SignalSpec {
+pub(crate) struct SignalSpec {
     pub first: u64,
     pub compare: Compare,
     pub role: Role,
 }
 
 #[derive(Clone, Debug)]
-pub struct ComputedSpec {
+pub(crate) struct ComputedSpec {
     pub rule: Rule,
     pub compare: Compare,
     /// Built by `map`, tuples or `all` instead of a closure with tracking, where the rule can be.
@@ -104,7 +104,7 @@ pub struct ComputedSpec {
 
 /// How a computed gets its number.
 #[derive(Clone, Debug)]
-pub enum Rule {
+pub(crate) enum Rule {
     Sum(Vec<Id>),
     Mix(Id, Id, u64),
     Modulo(Id, u64),
@@ -122,12 +122,12 @@ pub enum Rule {
 
 /// A computed that panicked, or read one that did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failed;
+pub(crate) struct Failed;
 
-pub type Outcome = Result<u64, Failed>;
+pub(crate) type Outcome = Result<u64, Failed>;
 
 /// Where a rule reads from.
-pub trait Sources {
+pub(crate) trait Sources {
     /// A read whose failure is the reader's own.
     fn read(&mut self, id: Id) -> Outcome;
     /// A read whose failure the reader survives.
@@ -135,7 +135,7 @@ pub trait Sources {
 }
 
 impl Rule {
-    pub fn apply(&self, from: &mut impl Sources) -> Outcome {
+    pub(crate) fn apply(&self, from: &mut impl Sources) -> Outcome {
         let number = match self {
             Rule::Sum(of) => {
                 let mut sum = 0;
@@ -177,7 +177,7 @@ impl Rule {
     }
 
     /// Every node it may read.
-    pub fn sources(&self) -> Vec<Id> {
+    pub(crate) fn sources(&self) -> Vec<Id> {
         match self {
             Rule::Sum(of) | Rule::FirstOdd(of) => of.clone(),
             Rule::Mix(a, b, _) => vec![*a, *b],
@@ -189,29 +189,29 @@ impl Rule {
 }
 
 #[derive(Clone, Debug)]
-pub struct Spec {
+pub(crate) struct Spec {
     pub signals: Vec<SignalSpec>,
     pub computeds: Vec<ComputedSpec>,
 }
 
 impl Spec {
-    pub fn nodes(&self) -> usize {
+    pub(crate) fn nodes(&self) -> usize {
         self.signals.len() + self.computeds.len()
     }
 
-    pub fn compare(&self, id: Id) -> Compare {
+    pub(crate) fn compare(&self, id: Id) -> Compare {
         match id.checked_sub(self.signals.len()) {
             None => self.signals[id].compare,
             Some(at) => self.computeds[at].compare,
         }
     }
 
-    pub fn first(&self) -> Vec<Val> {
+    pub(crate) fn first(&self) -> Vec<Val> {
         self.signals.iter().map(|signal| Val::plain(signal.first)).collect()
     }
 
     /// The outcome of every node, from nothing but the signals.
-    pub fn outcomes(&self, signals: &[Val]) -> Vec<Outcome> {
+    pub(crate) fn outcomes(&self, signals: &[Val]) -> Vec<Outcome> {
         let mut known = Naive { outcomes: Vec::with_capacity(self.nodes()) };
         for (signal, value) in self.signals.iter().zip(signals) {
             known.outcomes.push(Ok(signal.compare.seen(value.v)));
@@ -224,7 +224,7 @@ impl Spec {
     }
 
     /// For each node, whether it or anything it may depend on satisfies `which`.
-    pub fn tainted(&self, which: impl Fn(Id) -> bool) -> Vec<bool> {
+    pub(crate) fn tainted(&self, which: impl Fn(Id) -> bool) -> Vec<bool> {
         let mut tainted: Vec<bool> = (0..self.signals.len()).map(&which).collect();
         for (at, computed) in self.computeds.iter().enumerate() {
             let own = which(self.signals.len() + at);
@@ -236,7 +236,7 @@ impl Spec {
 }
 
 /// The outcomes of the nodes so far.
-pub struct Naive {
+pub(crate) struct Naive {
     pub outcomes: Vec<Outcome>,
 }
 
@@ -251,7 +251,7 @@ impl Sources for Naive {
 }
 
 /// A random rule over the nodes below `end`, mostly the later ones, so that graphs get deep.
-pub fn random_rule(rng: &mut Rng, end: Id) -> Rule {
+pub(crate) fn random_rule(rng: &mut Rng, end: Id) -> Rule {
     let mut id = || {
         let one = rng.below(end);
         if rng.percent(60) { one.max(rng.below(end)) } else { one }

@@ -1,11 +1,11 @@
 //! No update is lost and transactions are serializable (C4, C5).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Barrier};
 
 use isobar::{Effect, Graph, Signal};
 
-use crate::crew::{Shift, crew};
+use crate::crew::{Meeting, Shift, crew};
 use crate::effort::Effort;
 use crate::watchdog::{allowance, within};
 
@@ -246,7 +246,7 @@ fn transactions_do_not_skew() {
         let g = Graph::new();
         let sides = [g.signal(0i64), g.signal(0i64)];
         let effort = Effort::of(4_000);
-        let (start, rounds) = (Barrier::new(2), AtomicU64::new(0));
+        let (start, rounds) = (Meeting::of(2), AtomicU64::new(0));
         let taken = crew(2, |index| {
             let mut taken = 0;
             loop {

@@ -6,7 +6,7 @@ use std::thread;
 
 /// Runs `work(0)` to `work(n - 1)` on threads of their own, begun together; the results in order.
 /// A panic in one of them is raised again here, after all have ended.
-pub fn crew<R: Send>(n: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+pub(crate) fn crew<R: Send>(n: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let start = Barrier::new(n);
     let member = |index: usize| {
         start.wait();
@@ -25,26 +25,49 @@ pub fn crew<R: Send>(n: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     })
 }
 
+/// A barrier that spins: threads leave it within nanoseconds of one another, where those woken by the
+/// system come one after the other and never race.
+pub(crate) struct Meeting {
+    members: u64,
+    arrivals: AtomicU64,
+}
+
+impl Meeting {
+    pub(crate) fn of(members: usize) -> Meeting {
+        Meeting { members: members as u64, arrivals: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn wait(&self) {
+        let mine = self.arrivals.fetch_add(1, Ordering::AcqRel);
+        let complete = (mine / self.members + 1) * self.members;
+        let mut spins = 0;
+        while self.arrivals.load(Ordering::Acquire) < complete {
+            spins += 1;
+            if spins % 256 == 0 { thread::yield_now() } else { std::hint::spin_loop() }
+        }
+    }
+}
+
 /// Counts what readers do while `writers` are at work: readers go on until the last writer has left
 /// and they have made `least` rounds themselves, so that no run passes without having looked.
-pub struct Shift {
+pub(crate) struct Shift {
     writers: AtomicU64,
     least: u64,
 }
 
 /// A writer's presence; leaving, also by a panic, lets the readers end.
-pub struct Writing<'a>(&'a Shift);
+pub(crate) struct Writing<'a>(&'a Shift);
 
 impl Shift {
-    pub fn new(writers: usize, least: u64) -> Shift {
+    pub(crate) fn new(writers: usize, least: u64) -> Shift {
         Shift { writers: AtomicU64::new(writers as u64), least }
     }
 
-    pub fn writing(&self) -> Writing<'_> {
+    pub(crate) fn writing(&self) -> Writing<'_> {
         Writing(self)
     }
 
-    pub fn goes_on(&self, rounds: u64) -> bool {
+    pub(crate) fn goes_on(&self, rounds: u64) -> bool {
         rounds < self.least || self.writers.load(Ordering::Acquire) > 0
     }
 }
@@ -58,7 +81,7 @@ impl Drop for Writing<'_> {
 /// A door in user code. The first caller that passes after it was `shut` stays inside until it is
 /// opened; others walk through.
 #[derive(Default)]
-pub struct Gate {
+pub(crate) struct Gate {
     shut: AtomicBool,
     state: Mutex<GateState>,
     moved: Condvar,
@@ -72,13 +95,13 @@ struct GateState {
 
 impl Gate {
     /// The next to pass will be held.
-    pub fn shut(&self) {
+    pub(crate) fn shut(&self) {
         *self.state() = GateState::default();
         self.shut.store(true, Ordering::Release);
     }
 
     /// Called by the user code under test.
-    pub fn pass(&self) {
+    pub(crate) fn pass(&self) {
         if !self.shut.swap(false, Ordering::AcqRel) {
             return;
         }
@@ -91,20 +114,20 @@ impl Gate {
     }
 
     /// Waits until somebody is held.
-    pub fn await_held(&self) {
+    pub(crate) fn await_held(&self) {
         let mut state = self.state();
         while !state.inside {
             state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    pub fn is_held(&self) -> bool {
+    pub(crate) fn is_held(&self) -> bool {
         let state = self.state();
         state.inside && !state.open
     }
 
     /// Lets go whoever is held, now or later.
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         self.shut.store(false, Ordering::Release);
         self.state().open = true;
         self.moved.notify_all();
@@ -116,7 +139,7 @@ impl Gate {
 }
 
 /// Opens the gate when the test leaves, also by a panic, so that nobody is held for ever.
-pub struct Opening<'a>(pub &'a Gate);
+pub(crate) struct Opening<'a>(pub &'a Gate);
 
 impl Drop for Opening<'_> {
     fn drop(&mut self) {

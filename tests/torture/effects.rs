@@ -55,7 +55,7 @@ fn raise(g: &Graph, from: &Signal<u64>, to: &Signal<u64>, on: RunOn, raised: &Ar
     Effect::builder(run).graph(g).run_on(on).build()
 }
 
-pub fn count_into(count: &Arc<AtomicU64>) -> impl Fn(&isobar::Failure) + Send + Sync + 'static {
+pub(crate) fn count_into(count: &Arc<AtomicU64>) -> impl Fn(&isobar::Failure) + Send + Sync + 'static {
     let count = Arc::clone(count);
     move |_: &isobar::Failure| {
         count.fetch_add(1, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const USUAL_LONG: u64 = 30;
 
 /// The seconds per test in the long form; `None` in the short one.
-pub fn long_seconds() -> Option<u64> {
+pub(crate) fn long_seconds() -> Option<u64> {
     if env::var("ISOBAR_TORTURE").ok()? != "long" {
         return None;
     }
@@ -18,29 +18,29 @@ pub fn long_seconds() -> Option<u64> {
 
 /// A budget of repetitions.
 #[derive(Clone, Copy)]
-pub struct Effort {
+pub(crate) struct Effort {
     count: u64,
     until: Option<Instant>,
 }
 
 impl Effort {
     /// `count` repetitions in the short form, as many as fit into the time in the long form.
-    pub fn of(count: u64) -> Effort {
+    pub(crate) fn of(count: u64) -> Effort {
         Effort::share(count, 1)
     }
 
     /// The same for one of `parts` equal parts of a test.
-    pub fn share(count: u64, parts: u32) -> Effort {
+    pub(crate) fn share(count: u64, parts: u32) -> Effort {
         let time = long_seconds().map(|seconds| Duration::from_secs(seconds) / parts);
         Effort { count, until: time.map(|time| Instant::now() + time) }
     }
 
     /// Whether to go on after `done` repetitions.
-    pub fn goes_on(&self, done: u64) -> bool {
+    pub(crate) fn goes_on(&self, done: u64) -> bool {
         match self.until {
             None => done < self.count,
-            // The clock is asked now and then: asking is slower than what is tortured.
-            Some(end) => done % 64 != 0 || Instant::now() < end,
+            // The clock is asked now and then: asking is slower than much that is tortured.
+            Some(end) => done % 16 != 0 || Instant::now() < end,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Nothing is stale once writers rest, and `settle` says so truly (C3, C6).
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Mutex};
 
 use isobar::{Computed, Effect, Graph, Signal};
 
-use crate::crew::{Shift, crew};
+use crate::crew::{Meeting, Shift, crew};
 use crate::effort::Effort;
 use crate::watchdog::{allowance, within};
 
@@ -50,13 +50,13 @@ fn stale_at_rest() {
 }
 
 struct Table {
-    barrier: Barrier,
+    barrier: Meeting,
     round: Mutex<Option<Arc<Round>>>,
 }
 
 impl Default for Table {
     fn default() -> Table {
-        Table { barrier: Barrier::new(WRITERS + READERS), round: Mutex::new(None) }
+        Table { barrier: Meeting::of(WRITERS + READERS), round: Mutex::new(None) }
     }
 }
 

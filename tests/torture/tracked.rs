@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What is known about all values of one `Census`.
 #[derive(Clone, Default)]
-pub struct Census(Arc<Counts>);
+pub(crate) struct Census(Arc<Counts>);
 
 #[derive(Default)]
 struct Counts {
@@ -21,26 +21,26 @@ thread_local! {
 }
 
 impl Census {
-    pub fn value(&self, n: u64) -> Tracked {
+    pub(crate) fn value(&self, n: u64) -> Tracked {
         self.0.born.fetch_add(1, Ordering::Relaxed);
         Tracked { n, mark: AtomicU64::new(n ^ ALIVE), census: self.clone() }
     }
 
     /// Values alive now.
-    pub fn living(&self) -> u64 {
+    pub(crate) fn living(&self) -> u64 {
         // Dropped first: a value born in between is then counted, never a negative number.
         let dropped = self.0.dropped.load(Ordering::Acquire);
         self.0.born.load(Ordering::Acquire) - dropped
     }
 
     /// Values dropped in the middle of a `reading`.
-    pub fn dropped_by_readers(&self) -> u64 {
+    pub(crate) fn dropped_by_readers(&self) -> u64 {
         self.0.dropped_by_readers.load(Ordering::Relaxed)
     }
 }
 
 /// Marks this thread as being inside a read, during which no value may be dropped.
-pub fn reading<R>(read: impl FnOnce() -> R) -> R {
+pub(crate) fn reading<R>(read: impl FnOnce() -> R) -> R {
     READING.set(true);
     let result = read();
     READING.set(false);
@@ -50,7 +50,7 @@ pub fn reading<R>(read: impl FnOnce() -> R) -> R {
 const ALIVE: u64 = 0x5151_0bA2_5151_0bA2;
 
 /// A number that knows whether it is still alive.
-pub struct Tracked {
+pub(crate) struct Tracked {
     n: u64,
     /// Atomic, so that the compiler may not conclude that a borrowed value is alive.
     mark: AtomicU64,
@@ -59,7 +59,7 @@ pub struct Tracked {
 
 impl Tracked {
     /// The number; panics if the value had been dropped.
-    pub fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         let mark = self.mark.load(Ordering::Relaxed);
         assert_eq!(mark, self.n ^ ALIVE, "a value is read after its drop");
         self.n
@@ -91,7 +91,7 @@ impl Drop for Tracked {
 }
 
 /// The resident memory of the process in bytes, where the system tells.
-pub fn resident() -> Option<u64> {
+pub(crate) fn resident() -> Option<u64> {
     let statm = fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages * 4096)

@@ -16,25 +16,25 @@ static ALONE: Mutex<()> = Mutex::new(());
 type Facts = Arc<Mutex<Vec<Box<dyn Fn() -> String + Send>>>>;
 
 /// One test under the watchdog; what it `knows` is printed should it hang.
-pub struct Case {
+pub(crate) struct Case {
     facts: Facts,
     alive: mpsc::Sender<()>,
 }
 
 impl Case {
     /// Adds something to print should the test hang. It is called on a thread of its own.
-    pub fn knows(&self, fact: impl Fn() -> String + Send + 'static) {
+    pub(crate) fn knows(&self, fact: impl Fn() -> String + Send + 'static) {
         locked(&self.facts).push(Box::new(fact));
     }
 
     /// A part is over: the next one has the whole time again.
-    pub fn lives(&self) {
+    pub(crate) fn lives(&self) {
         self.alive.send(()).expect("the watchdog listens as long as the test runs");
     }
 }
 
 /// Runs `body`, alone, and aborts the process if that takes more than `seconds`.
-pub fn within<R>(name: &'static str, seconds: u64, body: impl FnOnce(&Case) -> R) -> R {
+pub(crate) fn within<R>(name: &'static str, seconds: u64, body: impl FnOnce(&Case) -> R) -> R {
     let _alone = locked(&ALONE);
     quiet_deliberate_panics();
     let (alive, signs) = mpsc::channel::<()>();
@@ -60,7 +60,7 @@ pub fn within<R>(name: &'static str, seconds: u64, body: impl FnOnce(&Case) -> R
 
 /// The seconds a test is given: `seconds` in the short form, more where the long form takes longer,
 /// or what `ISOBAR_WATCHDOG` says (a great number keeps a hung process for a debugger).
-pub fn allowance(seconds: u64) -> u64 {
+pub(crate) fn allowance(seconds: u64) -> u64 {
     let asked = env::var("ISOBAR_WATCHDOG").ok().and_then(|seconds| seconds.parse().ok());
     asked.unwrap_or(seconds + super::effort::long_seconds().map_or(0, |long| long * 4 + 120))
 }
@@ -107,7 +107,7 @@ fn threads() -> String {
 }
 
 /// Panics raised on purpose, marked by this word, are not worth a backtrace on the screen.
-pub const DELIBERATE: &str = "deliberate";
+pub(crate) const DELIBERATE: &str = "deliberate";
 
 fn quiet_deliberate_panics() {
     static ONCE: std::sync::Once = std::sync::Once::new();

@@ -1,6 +1,7 @@
 //! `cargo test --release` from loom-tests/: see README.md there.
 
 mod gate;
+mod hunt;
 mod marks;
 mod scenario;
 mod world;
@@ -8,7 +9,7 @@ mod world;
 use scenario::Scenario;
 
 fn scenarios() -> Vec<Scenario> {
-    [marks::SCENARIOS].concat()
+    [marks::SCENARIOS, hunt::SCENARIOS].concat()
 }
 
 fn main() {

@@ -12,9 +12,7 @@ use crate::seeded::{Bug, seeded};
 use crate::structure::node::Node;
 use crate::structure::request::{Answer, Condition, Request, Write, state};
 use crate::structure::world::World;
-use crate::sync::{
-    AcqRel, Acquire, AtomicU8, Relaxed, Release, SeqCst, Spin, UnsafeCell, fence, thread,
-};
+use crate::sync::{AcqRel, Acquire, Relaxed, Release, SeqCst, Spin, fence, thread};
 use std::ptr::{null, null_mut};
 use std::sync::Arc;
 
@@ -26,14 +24,7 @@ const BARGE: usize = 1;
 
 /// Commits `writes` as one revision, or refuses them as a whole. Runs no waves.
 pub(crate) fn commit(world: &Arc<World>, writes: &mut [Write], rounds: u32) -> Answer {
-    let mut request = Request {
-        next: null_mut(),
-        writes,
-        rounds,
-        answer: UnsafeCell::new(None),
-        state: AtomicU8::new(state::WAITING),
-        writer: UnsafeCell::new(None),
-    };
+    let mut request = Request::new(writes, rounds);
     let spin = Spin::default();
     for _ in 0..BARGE {
         if try_right(world) {
@@ -47,6 +38,45 @@ pub(crate) fn commit(world: &Arc<World>, writes: &mut [Write], rounds: u32) -> A
     queue(world, &mut request);
     wait(world, &request);
     answer_of(&request)
+}
+
+/// One graph's part of a commit over several graphs.
+#[derive(Debug)]
+pub(crate) struct Part<'a> {
+    pub(crate) world: &'a Arc<World>,
+    pub(crate) writes: &'a mut [Write],
+}
+
+/// Commits one revision in each graph, or nothing in any; `Err`: the part, and in it the write,
+/// that did not meet its condition. Holds all the rights at once, taken in order of address.
+pub(crate) fn commit_together(
+    parts: &mut [Part<'_>],
+    rounds: u32,
+) -> Result<Vec<Answer>, (usize, usize)> {
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    order.sort_unstable_by_key(|index| Arc::as_ptr(parts[*index].world));
+    let worlds: Vec<Arc<World>> = parts.iter().map(|part| part.world.clone()).collect();
+    let rights: Vec<Right<'_>> = order.iter().map(|index| Right::wait(&worlds[*index])).collect();
+    let waiting: Vec<*mut Request> = rights.iter().map(Right::commit_waiting).collect();
+    let refused = parts.iter().enumerate().find_map(|(part, of)| {
+        of.writes.iter().position(|write| !holds(write)).map(|index| (part, index))
+    });
+    let mut answers = vec![None; parts.len()];
+    if refused.is_none() {
+        for (right, part) in rights.iter().zip(&order) {
+            let mut request = Request::new(parts[*part].writes, rounds);
+            right.commit_group(&mut request);
+            answers[*part] = Some(answer_of(&request));
+        }
+    }
+    for (right, done) in rights.into_iter().zip(waiting) {
+        let collected = right.collected(done);
+        right.leave(collected);
+    }
+    match refused {
+        Some(refused) => Err(refused),
+        None => Ok(answers.into_iter().map(|answer| answer.expect("each was asked")).collect()),
+    }
 }
 
 fn answer_of(request: &Request) -> Answer {

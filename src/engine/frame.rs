@@ -420,6 +420,10 @@ impl BatchViews {
         unsafe { &*std::ptr::from_ref(&views[index].view) }
     }
 
+    pub(crate) fn worlds(&self) -> Vec<Arc<World>> {
+        self.views.borrow().iter().map(|view| Arc::clone(&view.world)).collect()
+    }
+
     pub(crate) fn each(&self, mut f: impl FnMut(&View<'_>)) {
         let count = self.views.borrow().len();
         for index in 0..count {

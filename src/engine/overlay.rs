@@ -63,7 +63,8 @@ pub(crate) struct Op {
 }
 
 pub(crate) enum Act {
-    Set,
+    /// What was written; the value of the op is the one before if the two are equal.
+    Set(Shared),
     Replay(Replay),
     Touch,
 }
@@ -71,7 +72,7 @@ pub(crate) enum Act {
 impl std::fmt::Debug for Act {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Set => "Set",
+            Self::Set(_) => "Set",
             Self::Replay(_) => "Replay",
             Self::Touch => "Touch",
         })
@@ -187,7 +188,7 @@ impl Overlay {
         if changed {
             pending.changed = state.sequence;
         }
-        if matches!(act, Act::Set) {
+        if matches!(act, Act::Set(_)) {
             // What a set overrides within the same savepoint need not be remembered.
             let since = state.savepoints.last().copied().unwrap_or(0);
             let overridden = |op: &Op| op.sequence > since && !matches!(op.act, Act::Touch);

@@ -438,9 +438,14 @@ impl EffectRef {
         let recorded = tracker.finish();
         view.tainted.set(view.tainted.get() | recorded.tainted);
         let dropped = evaluate::subscribe(self, recorded);
-        let committed = ran.map_err(|payload| panic_message(&*payload)).and_then(|()| {
-            write::commit_effect(view, rounds + 1).map_err(|error| Arc::from(error.to_string()))
+        // Equality functions and replayed updates are user code, too.
+        let committed = ran.and_then(|()| {
+            catch_unwind(AssertUnwindSafe(|| write::commit_effect(view, rounds + 1)))
         });
+        let committed = match committed {
+            Ok(committed) => committed.map_err(|error| Arc::from(error.to_string())),
+            Err(payload) => Err(panic_message(&*payload)),
+        };
         // After the commit, so that whoever finds the revision seen finds the writes, too.
         self.settle(view);
         evaluate::unsubscribe(self, dropped);

@@ -51,6 +51,7 @@ pub(crate) fn run_pending(world: &Arc<World>) {
         fence(SeqCst);
         // Relaxed: ordered by the fences.
         if world.pending.load(Relaxed).is_null() || seeded(Bug::NoSecondLook) {
+            calm_down(world);
             return world.progress.notify();
         }
         if left_over == LeftOver::Foreign {
@@ -163,7 +164,19 @@ pub(crate) fn wait_for_blocker(view: &View) {
 pub(crate) fn suspect(effect: &EffectRef, rounds: u32) {
     let world = effect.world();
     if rounds > world.config.max_rounds / 2 {
+        // Relaxed: spares the lock in `calm_down`.
+        world.suspecting.store(true, Relaxed);
         world.suspects.lock().insert(effect.id, effect.name().to_string());
+    }
+}
+
+/// Everything came to rest, so nobody is suspected any more.
+fn calm_down(world: &World) {
+    // Relaxed: a suspect that is forgotten too early is named a round later.
+    if world.suspecting.load(Relaxed) {
+        // Relaxed: as above.
+        world.suspecting.store(false, Relaxed);
+        world.suspects.lock().clear();
     }
 }
 

@@ -4,7 +4,7 @@
 //! All conditional writes are one mechanism: compute outside, commit only if what it was computed
 //! from is still there, else compute again.
 
-use super::commit::commit;
+use super::commit::{Part, commit, commit_together};
 use super::frame::{BatchViews, Frame, Reads, View, Writes};
 use super::overlay::{Act, Overlay, Pending, Replay, Savepoint, Taken};
 use super::read::{newest_version, version_at};
@@ -17,7 +17,7 @@ use crate::structure::node::{Node, NodeRef};
 use crate::structure::request::{Answer, Condition, Write};
 use crate::structure::world::{LogEntry, World};
 use crate::sync::{Relaxed, Spin};
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -118,14 +118,14 @@ fn push(view: &View, signal: &NodeRef, act: Act, old: Shared, new: Shared) {
 fn collect(view: &View, signal: &NodeRef, what: What<'_>) -> Result<Done, WriteError> {
     let old = private_value(view, signal).share();
     match what {
-        What::Set(new) => push(view, signal, Act::Set, old.clone(), new),
+        What::Set(new) => push(view, signal, Act::Set(new.clone()), old.clone(), new),
         What::CompareSet(at, new) => {
             let changed_at = version_at(signal, view.revision).changed_at;
             if changed_at > at {
                 return Err(conflict(signal, changed_at));
             }
             view.overlay().push_condition(signal, Condition::NotAfter(at));
-            push(view, signal, Act::Set, old.clone(), new);
+            push(view, signal, Act::Set(new.clone()), old.clone(), new);
         }
         What::Update(_) => unreachable!("updates are recorded by record_update"),
         What::Touch => {
@@ -251,45 +251,92 @@ pub(crate) enum Strictness {
     Draft,
 }
 
-/// Commits what the overlay collected, as one revision. `None`: there was nothing to commit.
+/// Commits what an overlay collected, as one revision. `None`: there was nothing to commit.
 pub(crate) fn commit_overlay(
     overlay: &Overlay,
     strictness: Strictness,
     rounds: u32,
     place: Place,
 ) -> Result<Option<u64>, Box<Refused>> {
-    let mut taken = overlay.take();
-    if taken.pending.is_empty() {
+    let mut revision = None;
+    commit_overlays(&[overlay], strictness, rounds, place, |of| revision = Some(of))?;
+    Ok(revision)
+}
+
+/// Commits what overlays of different graphs collected: a revision in each, or nothing in any.
+fn commit_overlays(
+    overlays: &[&Overlay],
+    strictness: Strictness,
+    rounds: u32,
+    place: Place,
+    mut committed: impl FnMut(u64),
+) -> Result<(), Box<Refused>> {
+    let mut parts: Vec<(&Overlay, Taken)> =
+        overlays.iter().map(|overlay| (*overlay, overlay.take())).collect();
+    if parts.iter().all(|(_, taken)| taken.pending.is_empty()) {
         // What was only read is the state of one revision already.
-        return Ok(None);
+        return Ok(());
     }
-    let world = &overlay.world;
+    // Another graph's reads count, too, as soon as anything is written.
+    parts.retain(|(_, taken)| !taken.pending.is_empty() || !taken.conditions.is_empty());
     let spin = Spin::default();
     loop {
-        let mut writes: Vec<Write> = Vec::with_capacity(taken.pending.len());
-        for pending in &mut taken.pending {
-            writes.push(final_write(pending, taken.base, strictness));
+        let mut writes: Vec<Vec<Write>> = Vec::with_capacity(parts.len());
+        for (_, taken) in &mut parts {
+            writes.push(writes_of(taken, strictness));
         }
-        let conditions = taken.conditions.iter();
-        // SAFETY: `taken` counts the nodes, and outlives the writes.
-        writes.extend(conditions.map(|(node, c)| unsafe { Write::new(node, None, *c) }));
-        match commit(world, &mut writes, rounds) {
-            Answer::Committed { revision, changed } => {
-                if changed {
-                    log(world, revision, place);
+        let answers = ask(&parts, &mut writes, rounds);
+        let (part, index) = match answers {
+            Ok(answers) => {
+                for ((overlay, _), answer) in parts.iter().zip(answers) {
+                    if let Answer::Committed { revision, changed } = answer {
+                        if changed {
+                            log(&overlay.world, revision, place);
+                        }
+                        committed(revision);
+                    }
                 }
-                return Ok(Some(revision));
+                return Ok(());
             }
-            Answer::Refused { index } if matches!(writes[index].condition, Condition::HeadIs(_)) => {
-                spin.turn();
-            }
-            Answer::Refused { index } => {
-                let signal = writes[index].node().counted();
-                drop(writes);
-                return Err(Box::new(Refused { taken, signal }));
-            }
+            Err(refused) => refused,
+        };
+        if matches!(writes[part][index].condition, Condition::HeadIs(_)) {
+            spin.turn();
+            continue;
         }
+        let signal = writes[part][index].node().counted();
+        drop(writes);
+        let (_, taken) = parts.swap_remove(part);
+        return Err(Box::new(Refused { taken, signal }));
     }
+}
+
+fn ask(
+    parts: &[(&Overlay, Taken)],
+    writes: &mut [Vec<Write>],
+    rounds: u32,
+) -> Result<Vec<Answer>, (usize, usize)> {
+    if let ([(overlay, _)], [writes]) = (parts, &mut *writes) {
+        return match commit(&overlay.world, writes, rounds) {
+            Answer::Refused { index } => Err((0, index)),
+            answer => Ok(vec![answer]),
+        };
+    }
+    let parts = parts.iter().zip(writes);
+    let mut parts: Vec<Part<'_>> =
+        parts.map(|((overlay, _), writes)| Part { world: &overlay.world, writes }).collect();
+    commit_together(&mut parts, rounds)
+}
+
+fn writes_of(taken: &mut Taken, strictness: Strictness) -> Vec<Write> {
+    let mut writes: Vec<Write> = Vec::with_capacity(taken.pending.len());
+    for pending in &mut taken.pending {
+        writes.push(final_write(pending, taken.base, strictness));
+    }
+    let conditions = taken.conditions.iter();
+    // SAFETY: `taken` counts the nodes, and outlives the writes.
+    writes.extend(conditions.map(|(node, c)| unsafe { Write::new(node, None, *c) }));
+    writes
 }
 
 /// The write that a signal's collected ops come down to.
@@ -298,13 +345,13 @@ fn final_write(pending: &mut Pending, base: u64, strictness: Strictness) -> Writ
     let head = newest_version(&signal);
     let version = version_of(&head);
     let first = pending.ops.iter().find(|op| !matches!(op.act, Act::Touch));
-    let overwrites = first.is_some_and(|op| matches!(op.act, Act::Set));
+    let overwrites = first.is_some_and(|op| matches!(op.act, Act::Set(_)));
     let touched = pending.ops.iter().any(|op| matches!(op.act, Act::Touch));
     if !overwrites && version != pending.made_on {
         replay(pending, &head);
         pending.made_on = version;
     }
-    let value = pending.ops.last().expect("pending signals have ops").value.clone();
+    let value = written(pending);
     let condition = match strictness {
         Strictness::Draft => Condition::NotAfter(base),
         Strictness::Batch if overwrites => Condition::Always,
@@ -320,6 +367,23 @@ fn final_write(pending: &mut Pending, base: u64, strictness: Strictness) -> Writ
     write
 }
 
+/// What the ops come down to: a set's own value even where it equals the one before, for that one
+/// may be gone at the commit.
+fn written(pending: &Pending) -> Shared {
+    let mut seen: Option<&Shared> = None;
+    let mut written = None;
+    for op in &pending.ops {
+        let kept = seen.is_some_and(|seen| std::ptr::eq(seen.header(), op.value.header()));
+        match &op.act {
+            Act::Set(new) => written = Some(new),
+            Act::Replay(_) | Act::Touch if kept => {}
+            Act::Replay(_) | Act::Touch => written = Some(&op.value),
+        }
+        seen = Some(&op.value);
+    }
+    written.expect("pending signals have ops").clone()
+}
+
 fn resolve_shared(shared: &Shared) -> Shared {
     // SAFETY: the resolved block lives as long as the one that stands for it.
     unsafe { Shared::retain(shared.header().resolve()) }
@@ -331,7 +395,10 @@ pub(crate) fn replay(pending: &mut Pending, head: &Kept) {
     let mut value = head.share();
     for op in &mut pending.ops {
         match &mut op.act {
-            Act::Set => {}
+            Act::Set(new) => {
+                let changed = !equal(&signal, value.header(), new.header());
+                op.value = if changed { new.clone() } else { value.clone() };
+            }
             Act::Touch => op.value = value.clone(),
             Act::Replay(replay) => {
                 let new = in_closure(|| replay(resolved(value.header())));
@@ -370,7 +437,14 @@ pub(crate) fn batch<R>(f: impl FnOnce() -> R) -> R {
         Writes::Collect => nested(&frame, || (f(), Keep::Yes)),
         Writes::Commit => {
             let views = BatchViews::default();
-            let result = in_batch(&frame, &views, f);
+            let ran = catch_unwind(AssertUnwindSafe(|| in_batch(&frame, &views, f)));
+            let result = match ran {
+                Ok(result) => result,
+                Err(payload) => {
+                    abandon(views);
+                    resume_unwind(payload)
+                }
+            };
             if let Err(refused) = commit_views(views, place) {
                 let changed_at = version_of(&newest_version(&refused.signal));
                 let error = conflict(&refused.signal, changed_at);
@@ -381,31 +455,31 @@ pub(crate) fn batch<R>(f: impl FnOnce() -> R) -> R {
     }
 }
 
+/// Ends a batch that commits nothing. Effects made inside are still to run.
+fn abandon(views: BatchViews) {
+    let worlds = views.worlds();
+    drop(views);
+    worlds.iter().for_each(after);
+}
+
 fn in_batch<R>(frame: &Frame, views: &BatchViews, f: impl FnOnce() -> R) -> R {
     let reads = Reads::Each(NonNull::from(views));
     views.of(&frame.world());
     Frame { reads, tracker: std::ptr::null(), writes: Writes::Collect, ..*frame }.enter(f)
 }
 
-/// Commits the overlays of a batch, a revision per graph, then runs what they woke.
+/// Commits the overlays of a batch, then runs what they woke.
 fn commit_views(views: BatchViews, place: Place) -> Result<(), Box<Refused>> {
-    let mut result = Ok(());
-    let mut worlds: Vec<Arc<World>> = Vec::new();
-    views.each(|view| {
-        worlds.push(view.world.clone());
-        if result.is_ok()
-            && let Some(overlay) = view.overlay_if_any()
-        {
-            let rounds = react::rounds_here();
-            result = commit_overlay(overlay, Strictness::Batch, rounds, place).map(drop);
-        }
-    });
+    let mut overlays: Vec<Arc<Overlay>> = Vec::new();
+    views.each(|view| overlays.extend(view.overlay_if_any().cloned()));
+    let overlays: Vec<&Overlay> = overlays.iter().map(|overlay| &**overlay).collect();
+    let rounds = react::rounds_here();
+    let committed = catch_unwind(AssertUnwindSafe(|| {
+        commit_overlays(&overlays, Strictness::Batch, rounds, place, |_| {})
+    }));
     // The holds end before effects run.
-    drop(views);
-    for world in &worlds {
-        after(world);
-    }
-    result
+    abandon(views);
+    committed.unwrap_or_else(|payload| resume_unwind(payload))
 }
 
 /// Does a nested batch's work stay?
@@ -471,7 +545,18 @@ pub(crate) fn transaction<R, E>(mut f: impl FnMut() -> Result<R, E>) -> Result<R
     let spin = Spin::default();
     loop {
         let views = BatchViews::remembering();
-        let result = in_batch(&frame, &views, &mut f)?;
+        let ran = catch_unwind(AssertUnwindSafe(|| in_batch(&frame, &views, &mut f)));
+        let result = match ran {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => {
+                abandon(views);
+                return Err(error);
+            }
+            Err(payload) => {
+                abandon(views);
+                resume_unwind(payload)
+            }
+        };
         match commit_views(views, place) {
             Ok(()) => return Ok(result),
             Err(_) => spin.turn(),

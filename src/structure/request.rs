@@ -67,6 +67,20 @@ pub(crate) struct Request {
     pub(crate) writer: UnsafeCell<Option<thread::Thread>>,
 }
 
+impl Request {
+    /// The writes must outlive the request.
+    pub(crate) fn new(writes: &mut [Write], rounds: u32) -> Self {
+        Self {
+            next: std::ptr::null_mut(),
+            writes,
+            rounds,
+            answer: UnsafeCell::new(None),
+            state: AtomicU8::new(state::WAITING),
+            writer: UnsafeCell::new(None),
+        }
+    }
+}
+
 /// Values of `Request::state`.
 pub(crate) mod state {
     pub(crate) const WAITING: u8 = 0;

@@ -133,6 +133,8 @@ pub(crate) struct World {
     pub(crate) looping: Mutex<Option<Looping>>,
     /// The members seen of a loop that is running towards its limit, by id.
     pub(crate) suspects: Mutex<std::collections::BTreeMap<u64, String>>,
+    /// Is there anything in `suspects`? A hint.
+    pub(crate) suspecting: std::sync::atomic::AtomicBool,
     /// The newest revision that an effect committed.
     pub(crate) caused: count::AtomicU64,
     /// Effects nobody holds a handle of.
@@ -264,6 +266,7 @@ impl World {
             progress: Event::new(),
             looping: Mutex::new(None),
             suspects: Mutex::new(Default::default()),
+            suspecting: Default::default(),
             caused: Default::default(),
             detached: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),

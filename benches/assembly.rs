@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::engines::{Engine, Read};
-use crate::shapes::{Formula, Id, Reference, Shape, Writes, seen, spread, work};
+use crate::shapes::{Formula, Id, Reference, Shape, Writes, blend, seen, spread, work};
 
 /// A graph that can be stepped: what is timed.
 pub trait Steps {
@@ -147,6 +147,9 @@ impl<E: Engine> Assembly<E> {
             })),
             Formula::Add(a, b) => with_source!(self, a, a => with_source!(self, b, b => {
                 engine.computed(move || a.read().wrapping_add(b.read()))
+            })),
+            Formula::Blend(a, b) => with_source!(self, a, a => with_source!(self, b, b => {
+                engine.computed(move || blend(a.read(), b.read()))
             })),
             Formula::Sum(ref of) => with_sources!(self, of, handles => {
                 engine.computed(move || sum(handles.iter().map(Read::read)))

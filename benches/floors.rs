@@ -8,7 +8,7 @@ use std::hint::black_box;
 use rayon::prelude::*;
 
 use crate::assembly::Steps;
-use crate::shapes::{Shape, seen, spread, work};
+use crate::shapes::{Shape, blend, seen, spread, work};
 
 /// A floor: state, and a step that returns what its effects saw.
 struct Floor<S, F> {
@@ -191,9 +191,9 @@ fn grid(side: usize) -> Box<dyn Steps> {
             let (above, below) = nodes.split_at_mut(row * side);
             let above = &above[(row - 1) * side..];
             for i in 0..side - 1 {
-                below[i] = above[i].wrapping_add(above[i + 1]);
+                below[i] = blend(above[i], above[i + 1]);
             }
-            below[side - 1] = above[side - 1].wrapping_add(above[0]);
+            below[side - 1] = blend(above[side - 1], above[0]);
         }
         seen(sum(&nodes[side * side..]))
     })

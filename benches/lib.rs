@@ -3,6 +3,7 @@
 
 pub mod allocator;
 pub mod assembly;
+pub mod crews;
 pub mod engines;
 pub mod floors;
 pub mod shapes;

@@ -11,6 +11,7 @@ mod ratios {
     pub mod bytes;
     pub mod meter;
     pub mod questions;
+    pub mod threads;
 }
 
 #[global_allocator]
@@ -23,6 +24,9 @@ fn main() {
     let mut questions = ratios::questions::all(&is_wanted);
     ratios::meter::measure(&mut questions);
     ratios::meter::print(&questions);
+    if is_wanted("threads") {
+        ratios::threads::print();
+    }
     if is_wanted("bytes") {
         ratios::bytes::print();
     }

@@ -83,10 +83,26 @@ mod machine {
 mod machine {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::atomic::fence;
-    pub(crate) use loom::thread;
     pub(crate) use loom::thread_local;
     use std::ops::{Deref, DerefMut};
     use std::sync::atomic::Ordering;
+
+    /// Loom's threads; `park` returns for no reason every other time, as std's may.
+    pub(crate) mod thread {
+        pub(crate) use loom::thread::{Thread, current, yield_now};
+        use std::cell::Cell;
+
+        loom::thread_local! {
+            static PARKED: Cell<bool> = Cell::new(true);
+        }
+
+        pub(crate) fn park() {
+            if PARKED.with(|parked| parked.replace(!parked.get())) {
+                return;
+            }
+            loom::thread::park();
+        }
+    }
 
     /// Second mode of exploration: loads and stores are read-modify-writes. Stock loom forgets a
     /// thread's load when the same thread later writes the same atomic, and with it

@@ -3,10 +3,9 @@
 use isobar_benches::allocator::{Counted, counted};
 use isobar_benches::assembly::{Assembly, Steps};
 use isobar_benches::engines::{Alien, Engine, Isobar, Leptos, Read};
-use isobar_benches::shapes;
+use isobar_benches::shapes::{self, Shape};
 
 const NODES: usize = 10_000;
-const STEPS: u64 = 1000;
 
 pub fn print() {
     println!("Bytes a node, handle and closure included, sources not (allocations a node):\n");
@@ -15,12 +14,16 @@ pub fn print() {
     row("isobar", Isobar::usual());
     row("alien-signals", Alien);
     row("reactive_graph", Leptos::new());
-    println!("\nAllocations a step, in steady state:\n");
-    println!("| | chain_50 | fanout_1000 | update_1to1 |");
+    println!("\nAllocations a recomputed node, in steady state:\n");
+    println!("| | isobar | alien-signals | reactive_graph |");
     println!("|---|---:|---:|---:|");
-    steps("isobar", Isobar::usual);
-    steps("alien-signals", || Alien);
-    steps("reactive_graph", Leptos::new);
+    for shape in shapes::all() {
+        let ours = steps(Isobar::usual(), &shape);
+        let theirs = steps(Alien, &shape);
+        let small = shape.computeds.len() < 10_000;
+        let leptos = if small { steps(Leptos::new(), &shape) } else { String::new() };
+        println!("| {} | {ours} | {theirs} | {leptos} |", shape.name);
+    }
     println!();
 }
 
@@ -63,12 +66,10 @@ fn each<N>(make: impl Fn(usize) -> N) -> String {
     format!("{bytes:.0} ({allocations:.1})")
 }
 
-fn steps<E: Engine>(name: &str, engine: impl Fn() -> E) {
-    let cells = ["chain_50", "fanout_1000", "update_1to1"].map(|shape| {
-        let mut assembly = Assembly::new(engine(), &shapes::named(shape));
-        assembly.steps(STEPS);
-        let (_, counted) = counted(|| assembly.steps(STEPS));
-        format!("{:.2}", counted.allocations as f64 / STEPS as f64)
-    });
-    println!("| {name} | {} |", cells.join(" | "));
+fn steps<E: Engine>(engine: E, shape: &Shape) -> String {
+    let mut assembly = Assembly::new(engine, shape);
+    let steps = (NODES / shape.recomputed).clamp(10, 1000) as u64;
+    assembly.steps(2 * steps);
+    let (_, counted) = counted(|| assembly.steps(steps));
+    format!("{:.3}", counted.allocations as f64 / (steps * shape.recomputed as u64) as f64)
 }

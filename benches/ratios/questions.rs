@@ -40,15 +40,24 @@ pub fn all(is_wanted: &dyn Fn(&str) -> bool) -> Vec<Question> {
 
 const CHECKED_STEPS: u64 = 5;
 
+/// Where reactive_graph was given up after five minutes: each write marks along every path.
+const ENDLESS: [&str; 1] = ["grid_100x100"];
+
 /// One step of a shape, divided by the nodes it recomputes.
 fn propagate(shape: &Shape) -> Question {
     let mut question = Question::new(shape.name, shape.recomputed as u64);
     let mut subjects: Vec<(&'static str, Box<dyn Steps>)> = vec![("floor", floors::of(shape))];
     subjects.extend(floors::parallel(shape).map(|floor| ("floor, 2 threads", floor)));
     subjects.push(("isobar", Box::new(Assembly::new(Isobar::usual(), shape))));
-    subjects.push(("isobar, 1 thread", Box::new(Assembly::new(Isobar::alone(), shape))));
+    if shape.computeds.len() >= 10_000 {
+        subjects.push(("isobar, 1 thread", Box::new(Assembly::new(Isobar::alone(), shape))));
+    }
     subjects.push(("alien-signals", Box::new(Assembly::new(Alien, shape))));
-    subjects.push(("reactive_graph", Box::new(Assembly::new(Leptos::new(), shape))));
+    if ENDLESS.contains(&shape.name) {
+        question.name.push_str(", reactive_graph did not end");
+    } else {
+        subjects.push(("reactive_graph", Box::new(Assembly::new(Leptos::new(), shape))));
+    }
     for (name, mut subject) in subjects {
         match assembly::check(shape, subject.as_mut(), CHECKED_STEPS) {
             Err(why) => question.wrong(name, why),
@@ -62,8 +71,10 @@ fn propagate(shape: &Shape) -> Question {
     question
 }
 
-fn reads(handle: impl Read) -> impl FnMut(u64) + 'static {
+/// The engine is kept, so that its graph lives as long as it is asked.
+fn reads<E: Engine>((engine, handle): (E, impl Read)) -> impl FnMut(u64) + 'static {
     move |count| {
+        let _alive = &engine;
         for _ in 0..count {
             black_box(black_box(&handle).read());
         }
@@ -82,16 +93,21 @@ fn loads() -> impl FnMut(u64) + 'static {
 fn read_signal(name: &str) -> Question {
     Question::new(name, 1)
         .contender("floor", loads())
-        .contender("isobar", reads(Isobar::usual().signal(1)))
-        .contender("alien-signals", reads(Alien.signal(1)))
-        .contender("reactive_graph", reads(Leptos::new().signal(1)))
+        .contender("isobar", reads(one_signal(Isobar::usual())))
+        .contender("alien-signals", reads(one_signal(Alien)))
+        .contender("reactive_graph", reads(one_signal(Leptos::new())))
 }
 
-fn one_computed<E: Engine>(engine: E) -> E::Computed {
+fn one_signal<E: Engine>(engine: E) -> (E, E::Signal) {
+    let signal = engine.signal(1);
+    (engine, signal)
+}
+
+fn one_computed<E: Engine>(engine: E) -> (E, E::Computed) {
     let signal = engine.signal(1);
     let computed = engine.computed(move || signal.read() + 1);
     assert_eq!(computed.read(), 2);
-    computed
+    (engine, computed)
 }
 
 fn read_computed(name: &str) -> Question {

@@ -13,6 +13,7 @@ use crate::structure::node::{Node, NodeRef, Source, Sources};
 use crate::structure::world::{self, Reading, World};
 use crate::sync::count::AtomicU64;
 use crate::sync::{Mutex, Relaxed};
+use smallvec::SmallVec;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
 use std::ptr::{NonNull, null};
@@ -446,12 +447,15 @@ pub(crate) struct Tracker {
     pub(crate) carried: OnceCell<Arc<Carried>>,
 }
 
+/// New sources of a run; a few of them cost no allocation.
+pub(crate) type More = SmallVec<[NodeRef; 4]>;
+
 #[derive(Debug, Default)]
 struct Record {
     /// How many reads were those of the last run, in order.
     same: usize,
     /// What was read beyond that.
-    more: Vec<NodeRef>,
+    more: More,
     /// The addresses in `more` and `old[..same]`, once a list of them is too long to search.
     seen: Option<HashSet<usize>>,
     valid_from: u64,
@@ -462,7 +466,7 @@ struct Record {
 #[derive(Debug)]
 pub(crate) struct Recorded {
     pub(crate) same: usize,
-    pub(crate) more: Vec<NodeRef>,
+    pub(crate) more: More,
     pub(crate) valid_from: u64,
     pub(crate) tainted: bool,
 }

@@ -102,7 +102,7 @@ fn run(
     overlay.remember(recorded.more.iter());
     let mut outcome = Outcome {
         block,
-        sources: recorded.more.into(),
+        sources: recorded.more.into_iter().collect(),
         changed: sequence,
         verified: sequence,
         valid_from: recorded.valid_from,

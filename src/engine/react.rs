@@ -467,8 +467,9 @@ impl EffectRef {
         if tainted {
             wave::wait_for_blocker(view);
         }
-        // Relaxed: written by this thread.
-        let missed = self.inherited_at.load(Relaxed) > view.revision && !seeded(Bug::NoRequeue);
+        // A commit newer than the run, which the marker could not tell, or told before the run
+        // took the effect out of the queue.
+        let missed = self.stamp() > view.revision && !seeded(Bug::NoRequeue);
         if tainted || missed || before & status::AGAIN != 0 {
             self.enqueue_again();
         }

@@ -258,9 +258,6 @@ fn drop_all(world: &Arc<World>, gone: List) {
         // SAFETY: the list is ours.
         at = NonNull::new(unsafe { block.as_ref() }.next.with(|next| unsafe { *next }));
         reclaim::freed(block.as_ptr());
-        if cfg!(loom) {
-            continue;
-        }
         // SAFETY: retired, ripe and not kept: the graph's count is ours to give up.
         let shared = unsafe { Shared::from_raw(block) };
         world.contain_drop(|| drop(shared));

@@ -15,6 +15,7 @@ use crate::seeded::{Bug, seeded};
 use crate::structure::node::{NodeKind, NodeRef};
 use crate::structure::world::World;
 use crate::sync::{Acquire, Relaxed, Release, SeqCst, Spin, fence};
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -82,12 +83,24 @@ enum LeftOver {
     Foreign,
 }
 
+crate::sync::per_thread! {
+    /// An empty list, kept for its memory.
+    static SPARE: Cell<Vec<EffectRef>> = Cell::new(Vec::new());
+}
+
 /// Waves until nothing is queued, or only what other threads' commits queued.
 fn waves(world: &Arc<World>) -> LeftOver {
-    let mut effects = Vec::new();
+    let mut effects = SPARE.try_with(Cell::take).unwrap_or_default();
+    let left_over = waves_with(world, &mut effects);
+    effects.clear();
+    let _ = SPARE.try_with(|spare| spare.set(effects));
+    left_over
+}
+
+fn waves_with(world: &Arc<World>, effects: &mut Vec<EffectRef>) -> LeftOver {
     let mut first = true;
     loop {
-        react::take_pending(world, &mut effects);
+        react::take_pending(world, effects);
         if !first && world.config.threads != 1 {
             // What effects caused is this wave's; the rest is another committer's.
             let mut foreign = Vec::new();
@@ -108,7 +121,7 @@ fn waves(world: &Arc<World>) -> LeftOver {
         if effects.is_empty() {
             return LeftOver::Nothing;
         }
-        wave(world, &effects);
+        wave(world, effects);
         effects.clear();
         trim::after_wave(world);
         world.bury();

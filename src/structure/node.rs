@@ -367,6 +367,9 @@ fn unlink_all(first: NonNull<Node>) {
 fn unlink(node: NonNull<Node>) -> Arc<World> {
     // SAFETY: the last count is gone and the memory is freed only by `bury`, after this.
     let record = unsafe { node.as_ref() };
+    #[cfg(loom)]
+    // Loom does not see counts, and so not what the last one acquires.
+    crate::sync::fence(crate::sync::SeqCst);
     let world = Arc::clone(&record.world);
     world.unregister(record);
     let sources = record.sources.with_mut(|sources| {

@@ -109,7 +109,8 @@ fn set_and_set_back_is_no_change() {
         let _watch = effect!([a, runs] { a.get(); runs.tick(); });
         c.get();
         let before = a.revision();
-        (runs.take(), derivations.take());
+        runs.take();
+        derivations.take();
         batch(|| {
             a.set(2);
             a.set(1);

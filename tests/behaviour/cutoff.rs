@@ -13,7 +13,8 @@ fn setting_an_equal_value_tells_nobody() {
         let c = computed!([a, derivations] { derivations.tick(); a.get() });
         let _watch = effect!([a, c, runs] { a.get(); c.get(); runs.tick(); });
         let at = a.revision();
-        (runs.take(), derivations.take());
+        runs.take();
+        derivations.take();
         a.set(String::from("same"));
         assert_eq!((runs.take(), derivations.take()), (0, 0));
         assert_eq!(a.revision(), at);
@@ -62,7 +63,7 @@ fn one_unchanged_source_does_not_hold_back_a_changed_one() {
     in_graph(|_| {
         let seen = Trace::new();
         let a = signal(1);
-        let constant = computed!([a] a.get() * 0);
+        let constant = computed!([a] { a.get(); 0 });
         let moving = computed!([a] a.get() + 1);
         let both =
             computed!([constant, moving] { let first = constant.get(); (first, moving.get()) });

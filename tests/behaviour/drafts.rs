@@ -224,7 +224,7 @@ fn its_diff_names_what_would_differ_and_nothing_else() {
         let a = isobar::Signal::builder(1).name("a").build();
         let b = isobar::Signal::builder(1).name("b").build();
         let named = |name: &str, f: Box<dyn Fn() -> i32 + Send + Sync>| {
-            isobar::Computed::builder(move || f()).name(name).build()
+            isobar::Computed::builder(f).name(name).build()
         };
         let source = a.clone();
         let twice = named("twice", Box::new(move || source.get() * 2));

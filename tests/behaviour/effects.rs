@@ -482,3 +482,22 @@ fn an_effect_made_in_a_batch_that_panics_and_kept_still_runs() {
         assert_eq!(seen.take(), [3]);
     });
 }
+
+#[test]
+fn a_write_by_another_thread_during_the_first_run_is_seen() {
+    in_graph(|g| {
+        let seen = Trace::new();
+        let (s, halt) = (signal(0), Halt::first());
+        thread::scope(|scope| {
+            let making = scope.spawn(|| {
+                g.enter(|| effect!([s, halt, seen] { seen.note(s.get()); halt.here(); }))
+            });
+            halt.reached();
+            s.set(1);
+            halt.release();
+            let _watch = making.join().unwrap();
+            g.settle().unwrap();
+            assert_eq!(seen.take(), [0, 1]);
+        });
+    });
+}

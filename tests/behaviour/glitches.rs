@@ -363,3 +363,25 @@ fn readers_on_other_threads_never_see_a_mixed_pair() {
         });
     });
 }
+
+#[test]
+fn what_was_worked_out_beside_another_threads_run_does_not_go_stale() {
+    in_graph(|_| {
+        let halt = Halt::first();
+        let s = signal(1);
+        let shared = computed!([s, halt] { let value = s.get(); halt.here(); value });
+        let above = computed!([shared] shared.get() * 10);
+        thread::scope(|scope| {
+            let stuck = scope.spawn(|| shared.get());
+            halt.reached();
+            s.set(2);
+            assert_eq!(above.get(), 20);
+            halt.release();
+            assert!([1, 2].contains(&stuck.join().unwrap()));
+        });
+        s.set(3);
+        assert_eq!((above.get(), shared.get()), (30, 3));
+        s.set(4);
+        assert_eq!((shared.get(), above.get()), (4, 40));
+    });
+}

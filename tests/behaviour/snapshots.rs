@@ -267,3 +267,18 @@ fn the_revision_of_a_snapshot_serves_for_compare_set() {
         assert_eq!(a.get(), 2);
     });
 }
+
+#[test]
+fn a_value_that_came_back_later_is_not_taken_for_that_of_the_time_between() {
+    in_graph(|_| {
+        let s = signal(0);
+        let odd = computed!([s] s.get() % 2);
+        let shown = computed!([odd] odd.get() * 10);
+        assert_eq!(shown.get(), 0);
+        s.set(1);
+        let between = snapshot();
+        s.set(2);
+        assert_eq!((odd.get(), shown.get()), (0, 0));
+        assert_eq!((between.get(&odd), between.get(&shown)), (1, 10));
+    });
+}

@@ -55,7 +55,7 @@ pub(crate) fn within_stack<R: Send + 'static>(
 
 /// The scene plays in a fresh graph, entered, under the watchdog; its name is the test's.
 pub(crate) fn in_graph(scene: impl FnOnce(&Graph) + Send + 'static) {
-    in_this(|| Graph::new(), scene);
+    in_this(Graph::new, scene);
 }
 
 /// `in_graph`, in a graph that notes each contained failure.

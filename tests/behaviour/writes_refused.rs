@@ -30,7 +30,8 @@ fn a_set_inside_a_computed_is_its_error() {
 #[test]
 fn every_kind_of_write_inside_a_computed_is_refused() {
     in_graph(|_| {
-        let kinds: [(&str, fn(&Signal<i32>)); 6] = [
+        type Write = fn(&Signal<i32>);
+        let kinds: [(&str, Write); 6] = [
             ("set", |s| s.set(2)),
             ("update", |s| s.update(|v| v + 1)),
             ("mutate", |s| s.mutate(|v| *v += 1)),

@@ -1,15 +1,32 @@
 //! `cargo test --release` from loom-tests/: see README.md there.
 
 mod gate;
-mod hunt;
-mod marks;
 mod scenario;
 mod world;
+
+mod commit;
+mod effects;
+mod evaluate;
+mod holds;
+mod marks;
+mod overlay;
+mod read;
 
 use scenario::Scenario;
 
 fn scenarios() -> Vec<Scenario> {
-    [marks::SCENARIOS, hunt::SCENARIOS].concat()
+    let mut scenarios = [
+        commit::SCENARIOS,
+        effects::SCENARIOS,
+        evaluate::SCENARIOS,
+        holds::SCENARIOS,
+        marks::SCENARIOS,
+        overlay::SCENARIOS,
+        read::SCENARIOS,
+    ]
+    .concat();
+    scenarios.sort_unstable_by_key(|scenario| scenario.name);
+    scenarios
 }
 
 fn main() {

@@ -1,176 +1,136 @@
+//! Marks: whoever can see a commit can see everything it concerns.
+
 use crate::scenario::{Mode::*, Scenario, claim};
-use crate::world::{above, join, packed, pair, set_both, spawn, twins};
+use crate::world::{above, join, packed, pair, spawn};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "s01", run: s01, kills: &[] },
-    Scenario { name: "s02", run: s02, kills: &[] },
-    Scenario { name: "s03", run: s03, kills: &[] },
-    Scenario { name: "s04", run: s04, kills: &[] },
-    Scenario { name: "s05", run: s05, kills: &[] },
-    Scenario { name: "s06", run: s06, kills: &[] },
-    Scenario { name: "s07", run: s07, kills: &[] },
-    Scenario { name: "s08", run: s08, kills: &[] },
-    Scenario { name: "s09", run: s09, kills: &[] },
-    Scenario { name: "s10", run: s10, kills: &[] },
-    Scenario { name: "s11", run: s11, kills: &[] },
-    Scenario { name: "s12", run: s12, kills: &[] },
-    Scenario { name: "s13", run: s13, kills: &[] },
-    Scenario { name: "s14", run: s14, kills: &[] },
+    Scenario { name: "s03_a_refresh_against_a_mark", run: s03, kills: &[] },
+    Scenario { name: "s07_own_writes_through_two_levels", run: s07, kills: &[] },
+    Scenario { name: "s10_an_unrelated_writer_combines", run: s10, kills: &[] },
+    Scenario { name: "s12_a_source_found_while_it_is_set", run: s12, kills: &[] },
+    Scenario { name: "s13_a_source_dropped_and_found_again", run: s13, kills: &[] },
+    Scenario { name: "s21_observers_grow_while_they_are_marked", run: s21, kills: &[] },
 ];
 
-fn s01() {
-    let (g, a, b) = pair();
-    let n = twins(&g, &a, &b);
-    let w = spawn({ let (g, a, b) = (g.clone(), a.clone(), b.clone()); move || set_both(&g, &a, &b, 1) });
-    let x = n.get();
-    claim!(x == 0 || x == 17, "n is {x}");
-    join(w);
-    claim!(n.get() == 17, "stale n after join");
-}
-fn s02() {
-    let (g, a, b) = pair();
-    let n = twins(&g, &a, &b);
-    n.get();
-    let w = spawn({ let (g, a, b) = (g.clone(), a.clone(), b.clone()); move || set_both(&g, &a, &b, 1) });
-    let x = n.get();
-    let y = n.get();
-    claim!(y >= x, "went back");
-    join(w);
-    claim!(n.get() == 17, "stale n after join");
-}
+/// ```text
+/// W: a = 2      R: d.get(), with d and n dirty from a = 1
+/// ```
+/// The marker stops at n, which is dirty already, while the reader cleans it.
 fn s03() {
     let (g, a, b) = pair();
     let n = packed(&g, &a, &b);
     let d = above(&g, &n);
     d.get();
     a.set(1);
-    let w = spawn({ let a = a.clone(); move || a.set(2) });
+    let w = spawn(move || a.set(2));
     let x = d.get();
     claim!(x == 1016 || x == 1032, "d is {x}");
     join(w);
-    claim!(d.get() == 1032, "stale d after join");
-    claim!(n.get() == 32, "stale n after join");
+    claim!(d.get() == 1032, "d is stale after the join");
+    claim!(n.get() == 32, "n is stale after the join");
 }
-fn s04() {
-    let (g, a, b) = pair();
-    let n = packed(&g, &a, &b);
-    n.get();
-    let w = spawn({ let (a, n) = (a.clone(), n.clone()); move || { a.set(1); claim!(n.get() / 16 == 1, "own write to a"); } });
-    b.set(1);
-    claim!(n.get() % 16 == 1, "own write to b");
-    join(w);
-    claim!(n.get() == 17, "stale");
-}
-fn s05() {
-    let (g, a, b) = pair();
-    let n = twins(&g, &a, &b);
-    n.get();
-    let w = spawn({ let (g, a, b) = (g.clone(), a.clone(), b.clone()); move || set_both(&g, &a, &b, 1) });
-    let x = a.get();
-    let y = b.get();
-    claim!(y >= x, "torn batch at top level");
-    claim!(n.get() / 16 >= y, "n older than b");
-    join(w);
-}
-fn s06() {
-    let (g, a, b) = pair();
-    let n = twins(&g, &a, &b);
-    n.get();
-    let w = spawn({ let (g, a, b, n) = (g.clone(), a.clone(), b.clone(), n.clone()); move || { set_both(&g, &a, &b, 1); n.get(); } });
-    set_both(&g, &a, &b, 2);
-    let x = n.get();
-    claim!(x == 17 || x == 34, "n is {x}");
-    join(w);
-    let x = n.get();
-    claim!(x / 16 == a.get(), "stale n after join");
-}
+
+/// ```text
+/// T1: a = 1, d.get()      T2: b = 1, d.get()
+/// ```
 fn s07() {
     let (g, a, b) = pair();
     let n = packed(&g, &a, &b);
     let d = above(&g, &n);
     d.get();
-    let w = spawn({ let (a, d) = (a.clone(), d.clone()); move || { a.set(1); claim!((d.get() - 1000) / 16 == 1, "own write to a"); } });
+    let w = spawn({
+        let d = d.clone();
+        move || {
+            a.set(1);
+            claim!((d.get() - 1000) / 16 == 1, "d lacks this thread's a");
+        }
+    });
     b.set(1);
-    claim!((d.get() - 1000) % 16 == 1, "own write to b");
+    claim!((d.get() - 1000) % 16 == 1, "d lacks this thread's b");
     join(w);
-    claim!(d.get() == 1017, "stale");
+    claim!(d.get() == 1017, "d is stale after the join");
 }
-fn s08() {
-    let (g, a, b) = pair();
-    let n = twins(&g, &a, &b);
-    let d = above(&g, &n);
-    let r = spawn({ let d = d.clone(); move || { d.get(); } });
-    let w = spawn({ let (g, a, b) = (g.clone(), a.clone(), b.clone()); move || set_both(&g, &a, &b, 1) });
-    n.get();
-    join(r);
-    join(w);
-    claim!(d.get() == 1017, "stale d");
-    claim!(n.get() == 17, "stale n");
-}
-fn s09() {
-    let (g, a, b) = pair();
-    let n = twins(&g, &a, &b);
-    let d = above(&g, &n);
-    d.get();
-    let w = spawn({ let (g, a, b, d) = (g.clone(), a.clone(), b.clone(), d.clone()); move || { set_both(&g, &a, &b, 1); set_both(&g, &a, &b, 2); d.get(); } });
-    let s = g.snapshot();
-    let (x, z, y, w2) = (s.get(&a), s.get(&d), s.get(&n), s.get(&b));
-    claim!(x == w2 && y == x * 17 && z == y + 1000, "snapshot mixes");
-    join(w);
-}
+
+/// ```text
+/// T1: a = 1, d.get()      T2: b = 1, which d does not read
+/// ```
+/// T2 may commit a for T1.
 fn s10() {
     let (g, a, b) = pair();
-    let n = g.computed({ let a = a.clone(); move || a.get() });
+    let n = a.map(|a| *a);
     let d = above(&g, &n);
     d.get();
-    let w = spawn({ let (a, d) = (a.clone(), d.clone()); move || { a.set(1); claim!(d.get() == 1001, "own write through d"); } });
+    let w = spawn({
+        let d = d.clone();
+        move || {
+            a.set(1);
+            claim!(d.get() == 1001, "d lacks this thread's a");
+        }
+    });
     b.set(1);
     join(w);
-    claim!(d.get() == 1001, "stale");
+    claim!(d.get() == 1001, "d is stale after the join");
 }
-fn s11() {
-    let (g, a, _) = pair();
-    let n = g.computed({ let a = a.clone(); move || a.get() & 1 });
-    let d = above(&g, &n);
-    d.get();
-    let r = spawn({ let (g, a, d) = (g.clone(), a.clone(), d.clone()); move || { let s = g.snapshot(); let (x, y) = (s.get(&a), s.get(&d)); claim!(y == 1000 + (x & 1), "snapshot mixes"); } });
-    a.set(1);
-    a.set(2);
-    d.get();
-    join(r);
-}
+
+/// ```text
+/// W: b = 5      R: d.get(), where n reads b for the first time
+/// ```
 fn s12() {
     let (g, a, b) = pair();
-    let n = g.computed({ let (a, b) = (a.clone(), b.clone()); move || if a.get() == 0 { 0 } else { b.get() } });
+    let n = g.computed({
+        let (a, b) = (a.clone(), b.clone());
+        move || if a.get() == 0 { 0 } else { b.get() }
+    });
     let d = above(&g, &n);
     d.get();
     a.set(1);
-    let w = spawn({ let b = b.clone(); move || b.set(5) });
+    let w = spawn(move || b.set(5));
     let x = d.get();
-    claim!(x == 1000 || x == 1005, "d {x}");
+    claim!(x == 1000 || x == 1005, "d is {x}");
     join(w);
-    claim!(d.get() == 1005, "stale d");
-    claim!(n.get() == 5, "stale n");
+    claim!(d.get() == 1005, "d is stale after the join");
+    claim!(n.get() == 5, "n is stale after the join");
 }
+
+/// ```text
+/// T1: a = 1, n.get(), a = 0      T2: b = 5, where n reads b while a = 0
+/// ```
 fn s13() {
     let (g, a, b) = pair();
-    let n = g.computed({ let (a, b) = (a.clone(), b.clone()); move || if a.get() == 0 { b.get() } else { 7 } });
-    let d = above(&g, &n);
-    d.get();
-    let w = spawn({ let (a, d) = (a.clone(), d.clone()); move || { a.set(1); d.get(); a.set(0); } });
-    b.set(5);
-    let x = d.get();
-    claim!(x == 1005 || x == 1007, "d {x}");
+    let n = g.computed({
+        let (a, b) = (a.clone(), b.clone());
+        move || if a.get() == 0 { b.get() } else { 7 }
+    });
+    n.get();
+    let w = spawn(move || b.set(5));
+    a.set(1);
+    claim!(n.get() == 7, "n lacks this thread's a");
+    a.set(0);
+    let x = n.get();
+    claim!(x == 0 || x == 5, "n is {x}");
     join(w);
-    claim!(d.get() == 1005, "stale d");
+    claim!(n.get() == 5, "n is stale after the join");
 }
-fn s14() {
-    let (g, a, b) = pair();
-    let w1 = spawn({ let (g, a, b) = (g.clone(), a.clone(), b.clone()); move || set_both(&g, &a, &b, 1) });
-    let w2 = spawn({ let (g, a, b) = (g.clone(), a.clone(), b.clone()); move || set_both(&g, &a, &b, 2) });
-    let (x, y) = (a.get(), b.get());
-    claim!(!(x != 0 && y == 0), "torn batch");
-    join(w1);
-    join(w2);
-    claim!(a.get() == b.get(), "torn end");
+
+/// ```text
+/// W: a = 1      R: two more computeds read a: the list of observers grows by two chunks
+/// ```
+fn s21() {
+    let (_g, a, _) = pair();
+    let copy = || a.map(|a| *a);
+    let (c1, c2, c3, c4) = (copy(), copy(), copy(), copy());
+    c1.get();
+    c2.get();
+    let r = spawn({
+        let (c3, c4) = (c3.clone(), c4.clone());
+        move || {
+            c3.get();
+            c4.get();
+        }
+    });
+    a.set(1);
+    join(r);
+    for c in [c1, c2, c3, c4] {
+        claim!(c.get() == 1, "an observer was not marked");
+    }
 }

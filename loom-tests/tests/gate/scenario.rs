@@ -82,6 +82,12 @@ pub fn explore(scenario: &Scenario) -> ! {
         isobar::protocol::reset();
         run();
     };
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !info.to_string().contains("expected by the scenario") {
+            hook(info);
+        }
+    }));
     let explored = catch_unwind(AssertUnwindSafe(|| {
         if std::env::var_os("LOOM_LOG").is_some() {
             loom::model(model);

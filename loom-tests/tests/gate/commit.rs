@@ -1,0 +1,207 @@
+//! Commits: writers against writers.
+
+use crate::scenario::{Mode::*, Scenario, claim};
+use crate::world::{join, packed, pair, set_both, spawn, twins};
+use isobar::Graph;
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "s04_own_writes_with_two_writers", run: s04, kills: &[] },
+    Scenario { name: "s06_two_batches_over_the_same_signals", run: s06, kills: &[] },
+    Scenario { name: "s25_a_parked_writer_is_woken", run: s25, kills: &[] },
+    Scenario { name: "s26_two_updates_count_two", run: s26, kills: &[] },
+    Scenario { name: "s26b_two_updates_in_batches_count_two", run: s26b, kills: &[] },
+    Scenario { name: "s28_an_equal_write_beside_another_commit", run: s28, kills: &[] },
+    Scenario { name: "s29_compare_set_against_a_group", run: s29, kills: &[] },
+    Scenario { name: "s39_a_stalled_drop_stops_no_writer", run: s39, kills: &[] },
+];
+
+/// ```text
+/// T1: a = 1, n.get()      T2: b = 1, n.get()
+/// ```
+fn s04() {
+    let (g, a, b) = pair();
+    let n = packed(&g, &a, &b);
+    n.get();
+    let w = spawn({
+        let n = n.clone();
+        move || {
+            a.set(1);
+            claim!(n.get() / 16 == 1, "n lacks this thread's a");
+        }
+    });
+    b.set(1);
+    claim!(n.get() % 16 == 1, "n lacks this thread's b");
+    join(w);
+    claim!(n.get() == 17, "n is stale after the join");
+}
+
+/// ```text
+/// T1: batch { a = 1, b = 1 }      T2: batch { b = 2, a = 2 }, n.get()
+/// ```
+fn s06() {
+    let (g, a, b) = pair();
+    let n = twins(&g, &a, &b);
+    n.get();
+    let w = spawn({
+        let (g, a, b) = (g.clone(), a.clone(), b.clone());
+        move || set_both(&g, &a, &b, 1)
+    });
+    set_both(&g, &b, &a, 2);
+    let x = n.get();
+    claim!(x == 17 || x == 34, "n is {x}");
+    join(w);
+    let (x, a) = (n.get(), a.get());
+    claim!(x == a * 17 && a == b.get(), "n is {x}, a is {a}");
+}
+
+/// ```text
+/// T1: a = 1      T2: b = 1      whoever comes second queues its request and parks
+/// ```
+/// Parking may end for no reason: the shim makes it so.
+fn s25() {
+    let (_g, a, b) = pair();
+    let w = spawn({
+        let a = a.clone();
+        move || {
+            a.set(1);
+            claim!(a.get() == 1, "set returned before its commit");
+        }
+    });
+    b.set(1);
+    claim!(b.get() == 1, "set returned before its commit");
+    join(w);
+    claim!(a.get() == 1, "a write was lost");
+}
+
+/// ```text
+/// T1: a.update(+1)      T2: a.update(+1)
+/// ```
+fn s26() {
+    let (_g, a, _) = pair();
+    let w = spawn({
+        let a = a.clone();
+        move || a.update(|a| a + 1)
+    });
+    a.update(|a| a + 1);
+    join(w);
+    let a = a.get();
+    claim!(a == 2, "two updates made {a}");
+}
+
+/// ```text
+/// T1: batch { a.update(+1), b = 1 }      T2: batch { a.update(+1), b = 2 }
+/// ```
+fn s26b() {
+    let (g, a, b) = pair();
+    let w = spawn({
+        let (g, a, b) = (g.clone(), a.clone(), b.clone());
+        move || {
+            g.batch(|| {
+                a.update(|a| a + 1);
+                b.set(1);
+            });
+        }
+    });
+    g.batch(|| {
+        a.update(|a| a + 1);
+        b.set(2);
+    });
+    join(w);
+    let a = a.get();
+    claim!(a == 2, "two updates made {a}");
+    claim!(b.get() != 0, "a batch lost a write");
+}
+
+/// ```text
+/// (x, y, z) = (3, 3, 4)      T1: batch { 3, 2, 5 }      T2: batch { 1, 5, 4 }
+/// ```
+/// Each has one write that is equal to what it finds, unless the other came first.
+fn s28() {
+    let g = Graph::new();
+    let (x, y, z) = (g.signal(3), g.signal(3), g.signal(4));
+    let all = g.computed({
+        let (x, y, z) = (x.clone(), y.clone(), z.clone());
+        move || (x.get(), y.get(), z.get())
+    });
+    let w = spawn({
+        let (g, x, y, z) = (g.clone(), x.clone(), y.clone(), z.clone());
+        move || {
+            g.batch(|| {
+                x.set(3);
+                y.set(2);
+                z.set(5);
+            });
+        }
+    });
+    g.batch(|| {
+        x.set(1);
+        y.set(5);
+        z.set(4);
+    });
+    let seen = all.get();
+    claim!(matches!(seen, (3, 2, 5) | (1, 5, 4)), "after this thread's batch: {seen:?}");
+    join(w);
+    let seen = all.get();
+    claim!(matches!(seen, (3, 2, 5) | (1, 5, 4)), "after both batches: {seen:?}");
+}
+
+/// ```text
+/// T1: a = 1      T2: a.compare_set(before, 2)      T3: b = 1, so that there is a group
+/// ```
+/// Either the set came first and is not overwritten, or it overwrote.
+fn s29() {
+    let (g, a, b) = pair();
+    let before = g.revision();
+    let w = spawn({
+        let a = a.clone();
+        move || a.set(1)
+    });
+    let third = spawn(move || b.set(1));
+    let swapped = a.compare_set(before, 2).is_ok();
+    join(w);
+    join(third);
+    let a = a.get();
+    claim!(a == 1, "compare_set (committed: {swapped}) overwrote a newer value: {a}");
+}
+
+/// ```text
+/// T1: sets a thrice, and drops the first value, which waits for T2      T2: b = 1, tells
+/// ```
+/// T2's request may be in the queue when T1 comes to the drop.
+fn s39() {
+    use loom::thread::{ThreadId, current};
+
+    struct Stall(u64, Option<(ThreadId, loom::sync::mpsc::Receiver<()>)>);
+    impl Drop for Stall {
+        fn drop(&mut self) {
+            // T2 may come to drop it, too, and must not wait for itself.
+            if let Some((t1, told)) = &self.1
+                && *t1 == current().id()
+            {
+                told.recv().expect("T2 tells");
+            }
+        }
+    }
+    impl PartialEq for Stall {
+        fn eq(&self, other: &Self) -> bool {
+            self.0 == other.0
+        }
+    }
+    // SAFETY: only dropped, and once; loom's receiver is not `Sync` because it need not be.
+    unsafe impl Sync for Stall {}
+    // SAFETY: as above.
+    unsafe impl Send for Stall {}
+
+    let g = Graph::new();
+    let (tell, told) = loom::sync::mpsc::channel();
+    let a = g.signal(Stall(0, Some((current().id(), told))));
+    let b = g.signal(0);
+    let w = spawn(move || {
+        b.set(1);
+        tell.send(()).expect("T1 listens");
+    });
+    for value in 1..4 {
+        a.set(Stall(value, None));
+    }
+    join(w);
+}

@@ -1,0 +1,98 @@
+//! Reads on their own, and in a snapshot.
+
+use crate::scenario::{Mode::*, Scenario, claim};
+use crate::world::{above, join, pair, set_both, spawn, twins};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "s05_reads_at_top_level_do_not_go_back", run: s05, kills: &[] },
+    Scenario { name: "s09_a_snapshot_is_one_revision", run: s09, kills: &[] },
+    Scenario { name: "s14_members_of_a_group_are_seen_whole", run: s14, kills: &[] },
+    Scenario { name: "s34_a_read_finds_a_version_while_all_are_replaced", run: s34, kills: &[] },
+];
+
+/// ```text
+/// W: batch { a = 1, b = 1 }      R: a.get(), b.get(), n.get()
+/// ```
+fn s05() {
+    let (g, a, b) = pair();
+    let n = twins(&g, &a, &b);
+    n.get();
+    let r = spawn({
+        let (a, b) = (a.clone(), b.clone());
+        move || {
+            let x = a.get();
+            let y = b.get();
+            claim!(y >= x, "b = {y} was read after a = {x}");
+            let z = n.get() / 16;
+            claim!(z >= y, "n saw {z}, read after b = {y}");
+        }
+    });
+    set_both(&g, &a, &b, 1);
+    join(r);
+}
+
+/// ```text
+/// W: two batches, d.get()      R: snapshot { a, d, n, b }
+/// ```
+fn s09() {
+    let (g, a, b) = pair();
+    let n = twins(&g, &a, &b);
+    let d = above(&g, &n);
+    d.get();
+    let r = spawn({
+        let (g, a, b, d) = (g.clone(), a.clone(), b.clone(), d.clone());
+        move || {
+            let at = g.snapshot();
+            let (a, d, n, b) = (at.get(&a), at.get(&d), at.get(&n), at.get(&b));
+            claim!(
+                a == b && n == a * 17 && d == n + 1000,
+                "a snapshot saw a = {a}, b = {b}, n = {n}, d = {d}"
+            );
+        }
+    });
+    set_both(&g, &a, &b, 1);
+    set_both(&g, &a, &b, 2);
+    d.get();
+    join(r);
+}
+
+/// ```text
+/// W1: batch { a = 1, b = 1 }      W2: batch { a = 2, b = 2 }      R: a.get(), b.get()
+/// ```
+/// The batches may be committed as one group: two pending versions of each signal.
+fn s14() {
+    let (g, a, b) = pair();
+    let w = spawn({
+        let (g, a, b) = (g.clone(), a.clone(), b.clone());
+        move || set_both(&g, &a, &b, 1)
+    });
+    let r = spawn({
+        let (a, b) = (a.clone(), b.clone());
+        move || {
+            let (x, y) = (a.get(), b.get());
+            claim!(x == 0 || y != 0, "b = 0 was read after a = {x}");
+        }
+    });
+    set_both(&g, &a, &b, 2);
+    join(w);
+    join(r);
+    claim!(a.get() == b.get(), "half a batch is left");
+}
+
+/// ```text
+/// W: a = 1, a = 2, and nobody holds anything      R: a.get(), a.get()
+/// ```
+/// The version that was current when the read looked at the clock may be unlinked by now.
+fn s34() {
+    let (_g, a, _) = pair();
+    let r = spawn({
+        let a = a.clone();
+        move || {
+            let (x, y) = (a.get(), a.get());
+            claim!(y >= x, "a went back from {x} to {y}");
+        }
+    });
+    a.set(1);
+    a.set(2);
+    join(r);
+}

@@ -29,10 +29,7 @@ impl<S, F: FnMut(&mut S, u64) -> u64> Steps for Floor<S, F> {
     }
 }
 
-fn floor<S: 'static>(
-    state: S,
-    step: impl FnMut(&mut S, u64) -> u64 + 'static,
-) -> Box<dyn Steps> {
+fn floor<S: 'static>(state: S, step: impl FnMut(&mut S, u64) -> u64 + 'static) -> Box<dyn Steps> {
     Box::new(Floor { state, turn: 0, step })
 }
 

@@ -6,4 +6,5 @@ pub mod assembly;
 pub mod crews;
 pub mod engines;
 pub mod floors;
+pub mod scenarios;
 pub mod shapes;

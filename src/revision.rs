@@ -15,6 +15,7 @@ use std::fmt;
 /// assert!(a.revision() > before);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Revision(pub(crate) u64);
 
 impl Revision {

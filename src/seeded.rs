@@ -70,14 +70,46 @@ bugs! {
     NoPinFence = "no-pin-fence",
     /// What is retired is freed without waiting for a grace period.
     NoGrace = "no-grace",
+    /// A link below a pending version is followed although that has become visible.
+    LinkUnchecked = "link-unchecked",
     /// An equal result counts as a change.
     NoCutoff = "no-cutoff",
     /// A batch's private result is published.
     OverlayPublished = "overlay-published",
     /// The commit right is left without looking into the inbox again.
     InboxForgotten = "inbox-forgotten",
-    /// A dropped node's memory is reclaimed at once.
-    FreeAtOnce = "free-at-once",
+    /// The marker stops at a node that was dirty, without looking whether it still is.
+    MarkStopsEarly = "mark-stops-early",
+    /// A memo is used at revisions before it was exact.
+    ValidFromIgnored = "valid-from-ignored",
+    /// A replaced memo is kept for the revisions up to its replacement's only.
+    UntilShort = "until-short",
+    /// What a version that is not visible yet supersedes may go.
+    TrimPending = "trim-pending",
+    /// A value is dropped although a thread announced that it looks at it.
+    KeptIgnored = "kept-ignored",
+    /// What is unlinked may be freed in the next epoch.
+    OneEpoch = "one-epoch",
+    /// The epoch moves on while a thread is pinned at an older one.
+    PinsIgnored = "pins-ignored",
+    /// A read steps over one pending version, not over all.
+    OneStepBack = "one-step-back",
+    /// A condition on a computed is checked before the members of the group before have marked.
+    ShowLate = "show-late",
+    /// An update in a batch is not made again on a newer value.
+    NoReplay = "no-replay",
+    /// A parked writer is not woken.
+    NoWake = "no-wake",
+    /// The commit right is left without a fence before the look into the inbox.
+    NoInboxFence = "no-inbox-fence",
+    /// A wave ends without a fence before the look at the queue.
+    NoWaveFence = "no-wave-fence",
+    /// A waiter registers without a fence before its check.
+    NoWaitFence = "no-wait-fence",
+    /// The flip gives nothing to who sees it.
+    FlipRelaxed = "flip-relaxed",
+    /// A released claim gives nothing to the next owner.
+    ClaimRelaxed = "claim-relaxed",
     /// A panic leaves the claim held.
     ClaimLost = "claim-lost",
 }

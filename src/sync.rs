@@ -335,8 +335,11 @@ impl Event {
     ) -> bool {
         // Relaxed: the fence below orders the registration before the check.
         self.waiters.fetch_add(1, Relaxed);
-        // Pairs with the fence in `notify`: either it sees this waiter, or `ready` sees its news.
-        fence(SeqCst);
+        if !seeded(Bug::NoWaitFence) {
+            // Pairs with the fence in `notify`: either it sees this waiter, or `ready` sees its
+            // news.
+            fence(SeqCst);
+        }
         let mut guard = self.lock.lock();
         let done = loop {
             if ready() {

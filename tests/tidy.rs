@@ -20,7 +20,7 @@ const ROOMS: [(&str, &str, &str); 11] = [
     ("loom", "src/participants.rs", "a static that starts afresh with each execution"),
     ("rayon", "src/pool.rs", "the pool"),
     ("parking_lot", "src/sync.rs", "the shim"),
-    ("stacker", "src/engine/evaluate.rs", "the one way into user code that nests"),
+    ("stacker", "src/engine/evaluate.rs", "room for user code inside user code"),
     ("atomic", "src/sync.rs", "the shim"),
     ("atomic", "src/structure/world.rs", "`suspecting`: a hint that spares a lock"),
     ("atomic", "src/engine/overlay.rs", "`wrote`: a hint that spares a lock"),
@@ -31,15 +31,11 @@ const ORDERINGS: [&str; 5] = ["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst
 const EMPTY_NAMES: [&str; 4] = ["manager", "helper", "util", "utility"];
 const DEFINING: [&str; 7] = ["fn", "struct", "enum", "union", "mod", "trait", "type"];
 const LEFTOVERS: [&str; 5] = ["todo!", "unimplemented!", "dbg!", "#[ignore", "sleep("];
-/// Where documents find what they speak of, and which option of cargo means it.
-const FOLDERS: [(&str, &str); 6] = [
-    ("src/", ""),
-    ("docs/", ""),
-    ("loom-tests/", ""),
-    ("tests/", "--test"),
-    ("benches/", "--bench"),
-    ("examples/", "--example"),
-];
+/// Paths in documents that begin so are paths of this repository.
+const FOLDERS: [&str; 6] = ["src/", "docs/", "tests/", "loom-tests/", "benches/", "examples/"];
+/// Where the targets lie that these options of cargo name.
+const TARGETS: [(&str, &str); 3] =
+    [("--test", "tests/"), ("--bench", "benches/"), ("--example", "examples/")];
 
 static TREE: LazyLock<Tree> = LazyLock::new(Tree::read);
 
@@ -78,7 +74,8 @@ fn words_stay_in_their_rooms() {
     let mut found = Vec::new();
     let mut unused = ROOMS.to_vec();
     for (file, line) in TREE.lines("src/") {
-        let code = without_cfg(&file.code[line]);
+        // The flag is followed by one of these, the crate is not.
+        let code = file.code[line].replace("loom)", ")").replace("loom,", ",");
         for word in words(&code) {
             unused.retain(|room| (room.0, room.1) != (word, &file.path));
             let mut rooms = ROOMS.iter().filter(|room| room.0 == word).peekable();
@@ -110,10 +107,12 @@ fn every_ordering_says_why() {
 fn citations_resolve() {
     let mut found = Vec::new();
     for file in TREE.rust("src/") {
-        for (line, note, label) in file.citations() {
+        for (line, note, cited) in file.citations() {
             let mut notes = TREE.files.iter().filter(|it| it.path.starts_with("docs/protocols/"));
-            if !notes.any(|it| it.path.ends_with(note) && words(&it.text).any(|it| it == label)) {
-                found.push(file.at(line, format!("{label} in {note}")));
+            let stated = format!("**{cited}.**").to_lowercase();
+            if !notes.any(|it| it.path.ends_with(note) && it.text.to_lowercase().contains(&stated))
+            {
+                found.push(file.at(line, format!("{cited} in {note}")));
             }
         }
     }
@@ -173,22 +172,21 @@ fn names_say_something() {
 fn unsafe_stays_where_the_architecture_lists_it() {
     let mut found = Vec::new();
     let text = TREE.files.iter().find(|file| file.path == "docs/ARCHITECTURE.md");
-    let text = text.map_or("", |file| &file.text);
-    let section = text.split("\n## ").find_map(|it| it.strip_prefix("Unsafe\n")).unwrap_or("");
-    let mut listed: Vec<_> = spans(section).filter(|(_, it)| it.ends_with(".rs")).collect();
-    let list = listed.clone();
-    for file in TREE.rust("") {
-        let is_this = |path: &str| file.path == path || file.path == format!("src/{path}");
-        let lines = file.code.iter().enumerate();
-        for (line, _) in lines.filter(|(_, code)| words(code).any(|word| word == "unsafe")) {
-            listed.retain(|(_, path)| !is_this(path));
-            if !list.iter().any(|(_, path)| is_this(path)) {
-                found.push(file.at(line, ""));
-            }
+    let sections = text.map_or("", |file| &file.text).split("\n## ");
+    let section = sections.filter_map(|it| it.strip_prefix("Unsafe\n")).next().unwrap_or("");
+    let listed = section.split('`').skip(1).step_by(2).filter(|path| path.ends_with(".rs"));
+    let mut listed: Vec<String> = listed.map(|path| path.replace("src/", "")).collect();
+    for file in TREE.rust("src/") {
+        let is_unsafe = |code: &String| words(code).any(|word| word == "unsafe");
+        let Some(first) = file.code.iter().position(is_unsafe) else { continue };
+        let path = file.path.replace("src/", "");
+        match listed.iter().position(|listed| *listed == path) {
+            Some(place) => drop(listed.swap_remove(place)),
+            None => found.push(file.at(first, "unsafe, and not listed")),
         }
     }
-    found.extend(listed.iter().map(|(_, path)| format!("{path}: listed, but safe or gone")));
-    report("unsafe code that docs/ARCHITECTURE.md does not list under Unsafe", found);
+    found.extend(listed.iter().map(|path| format!("src/{path}: listed, but safe or gone")));
+    report("unsafe code, and the list of it in docs/ARCHITECTURE.md", found);
 }
 
 #[test]
@@ -217,16 +215,14 @@ fn documents_speak_of_what_exists() {
     let mut found = Vec::new();
     for file in TREE.files.iter().filter(|file| file.path.ends_with(".md")) {
         let folder = TREE.root.join(&file.path).with_file_name("");
-        let (prose, commands) = prose_and_commands(&file.text);
-        for (at, _) in prose.match_indices("](") {
-            let target = prose[at + 2..].split([')', '#', ' ']).next().unwrap_or_default();
-            if !target.contains(':') && !folder.join(target).exists() {
-                found.push(file.at(line_of(&prose, at), target));
+        let mut line = 0;
+        // In turns prose and what stands between backticks, be it a span or a block.
+        for (turn, piece) in file.text.split('`').enumerate() {
+            let dead = if turn % 2 == 0 { links(piece) } else { dead_paths_and_targets(piece) };
+            for (at, what) in dead.into_iter().filter(|(_, path)| !folder.join(path).exists()) {
+                found.push(file.at(line + line_of(piece, at), what));
             }
-        }
-        for (line, span) in spans(&prose).chain(commands) {
-            let missing = missing(span).into_iter().filter(|path| !folder.join(path).exists());
-            found.extend(missing.map(|what| file.at(line, what)));
+            line += line_of(piece, piece.len());
         }
     }
     report("documents that speak of what does not exist", found);
@@ -254,10 +250,9 @@ impl Tree {
     fn read() -> Self {
         let root = env::var("ISOBAR_TIDY_ROOT").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
         let root = PathBuf::from(root);
-        let mut paths = tracked(&root).unwrap_or_else(|| below(&root, ""));
-        paths.retain(|path| !path.ends_with(".lock") && !path.starts_with(".ci/"));
+        let mut paths = tracked(&root).unwrap_or_else(|| below(&root));
         paths.sort();
-        let files: Vec<File> = paths.into_iter().filter_map(|it| File::read(&root, it)).collect();
+        let files: Vec<File> = paths.iter().filter_map(|it| File::read(&root, it)).collect();
         assert!(files.iter().any(|file| file.path == "src/lib.rs"), "{root:?} is something else");
         Self { root, files }
     }
@@ -276,26 +271,21 @@ impl Tree {
 }
 
 /// What git tracks or is about to.
-fn tracked(root: &Path) -> Option<Vec<String>> {
+fn tracked(root: &Path) -> Option<Vec<PathBuf>> {
     // A copy inside of somebody else's repository would be answered for that one.
     root.join(".git").exists().then_some(())?;
     let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
     let list = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
-    Some(list.split_terminator('\0').map(str::to_owned).collect())
+    Some(list.split_terminator('\0').map(|path| root.join(path)).collect())
 }
 
 /// What lies in a folder, where there is no git to ask.
-fn below(root: &Path, folder: &str) -> Vec<String> {
-    let entries = fs::read_dir(root.join(folder)).expect("the sources can be read");
-    let names = entries.map(|it| it.expect("so can their names").file_name().into_string());
-    let names = names.map(|name| name.expect("names are plain"));
-    let names = names.filter(|name| !["target", ".git", ".ci"].contains(&&**name));
-    let found = names.map(|name| match root.join(folder).join(&name).is_dir() {
-        true => below(root, &format!("{folder}{name}/")),
-        false => vec![format!("{folder}{name}")],
-    });
-    found.flatten().collect()
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the sources can be read");
+    let paths = entries.map(|entry| entry.expect("and their names").path());
+    let paths = paths.filter(|path| !path.ends_with("target") && !path.ends_with(".git"));
+    paths.flat_map(|path| if path.is_dir() { below(&path) } else { vec![path] }).collect()
 }
 
 /// A text file; of a Rust file also its code alone and its comments alone, line by line.
@@ -308,14 +298,15 @@ struct File {
 }
 
 impl File {
-    fn read(root: &Path, path: String) -> Option<Self> {
+    fn read(root: &Path, path: &Path) -> Option<Self> {
         // What is not UTF-8 is no text; what is gone will not be tracked for long.
-        let text = fs::read_to_string(root.join(&path)).ok()?;
-        let rust = if path.ends_with(".rs") { &*text } else { "" };
-        let (code, comments) = split(rust);
+        let text = fs::read_to_string(path).ok()?;
+        let path = path.strip_prefix(root).ok()?.to_str()?.replace('\\', "/");
+        let ours = !path.ends_with(".lock") && !path.starts_with(".ci/");
+        let (code, comments) = split(if path.ends_with(".rs") { &text } else { "" });
         let lines = |text: &str| text.lines().map(str::to_owned).collect();
         let (lines, code, comments) = (lines(&text), lines(&code), lines(&comments));
-        Some(Self { path, text, lines, code, comments })
+        ours.then_some(Self { path, text, lines, code, comments })
     }
 
     fn at(&self, line: usize, what: impl AsRef<str>) -> String {
@@ -356,27 +347,29 @@ impl File {
             named.any(|rest| rest.starts_with(':')) || fence && comment.contains("airs with")
         };
         let indent = |at: usize| self.lines[at].len() - self.lines[at].trim_start().len();
-        let ends = |at: usize| self.code[at].trim_end().ends_with([';', '}']);
         let for_all = |at: &usize| self.comments[*at].contains("Relaxed, all of them");
         let above = (0..line).rev().find(for_all);
         (line.saturating_sub(6)..=line).any(tells)
-            || above.is_some_and(|it| !(it..line).any(|at| ends(at) && indent(at) <= indent(it)))
+            || above.is_some_and(|it| (it..=line).all(|at| indent(at) >= indent(it)))
     }
 
-    /// Labels such as M1 in "marks.md, claim M1", each with its note, or what all notes end with.
-    fn citations(&self) -> Vec<(usize, &str, &str)> {
+    /// Such as "marks.md, claim M1"; without a note, what all notes end with stands for it.
+    fn citations(&self) -> Vec<(usize, &str, String)> {
         let lines = self.comments.iter().enumerate();
         let spoken = lines.flat_map(|(at, it)| it.split_whitespace().map(move |word| (at, word)));
         let bare = spoken.map(|(at, it)| (at, it.trim_matches(|c: char| !c.is_alphanumeric())));
-        let list: Vec<(usize, &str)> = bare.filter(|(_, word)| !word.is_empty()).collect();
-        let mut found = Vec::new();
-        for pair in 0..list.len().saturating_sub(1) {
-            if ["claim", "claims", "step", "steps"].contains(&&*list[pair].1.to_lowercase()) {
-                let before = pair.checked_sub(1).map_or("", |before| list[before].1);
-                let note = if before.ends_with(".md") { before } else { ".md" };
-                let labels = list[pair + 1..].iter().filter(|(_, word)| *word != "and");
-                let labels = labels.take_while(|(_, word)| is_label(word));
-                found.extend(labels.map(|(line, label)| (*line, note, *label)));
+        let (mut note, mut kind, mut found) = (".md", "", Vec::new());
+        for (line, word) in bare.filter(|(_, word)| !word.is_empty()) {
+            match word.trim_end_matches('s') {
+                "claim" | "Claim" | "step" | "Step" => kind = word.trim_end_matches('s'),
+                "and" if !kind.is_empty() => {}
+                _ if !kind.is_empty() && is_label(word) => {
+                    found.push((line, note, format!("{kind} {word}")));
+                }
+                _ => {
+                    kind = "";
+                    note = if word.ends_with(".md") { word } else { ".md" };
+                }
             }
         }
         found
@@ -420,10 +413,13 @@ fn line_of(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count()
 }
 
+fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split_whitespace().zip(text.split_whitespace().skip(1))
+}
+
 fn definitions(code: &str) -> impl Iterator<Item = (&str, &str)> {
-    let pairs = code.split_whitespace().zip(code.split_whitespace().skip(1));
-    let named = pairs.filter_map(|(kind, name)| Some((kind, words(name).next()?)));
-    named.filter(|(kind, _)| DEFINING.contains(kind))
+    let defining = pairs(code).filter(|(kind, _)| DEFINING.contains(kind));
+    defining.filter_map(|(kind, name)| Some((kind, words(name).next()?)))
 }
 
 fn is_empty_name(name: &str) -> bool {
@@ -443,109 +439,67 @@ fn is_absolute(text: &str, root: &str) -> bool {
     text.match_indices(root).any(|(at, _)| !goes_on(&text[..at]))
 }
 
-fn without_cfg(code: &str) -> String {
-    let mut parts = code.split("cfg");
-    let mut kept = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let mut depth = 0;
-        let end = part.find(|c| {
-            depth += i32::from(c == '(') - i32::from(c == ')');
-            c == ')' && depth == 0
-        });
-        kept += &part[end.unwrap_or(0)..];
-    }
-    kept
+fn links(prose: &str) -> Vec<(usize, &str)> {
+    let targets = prose.match_indices("](").map(|(at, _)| (at, &prose[at + 2..]));
+    let targets = targets.filter_map(|(at, rest)| Some((at, rest.split([')', '#', ' ']).next()?)));
+    targets.filter(|(_, target)| !target.contains(':')).collect()
 }
 
-/// What stands between backticks, with its line.
-fn spans(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut line = 0;
-    text.split('`').enumerate().filter_map(move |(index, piece)| {
-        let at = line;
-        line += piece.matches('\n').count();
-        (index % 2 == 1).then_some((at, piece))
-    })
-}
-
-/// A document with its fenced blocks blanked out, and the commands in these.
-fn prose_and_commands(text: &str) -> (String, Vec<(usize, &str)>) {
-    let (mut prose, mut commands, mut fenced) = (String::new(), Vec::new(), false);
-    for (at, line) in text.lines().enumerate() {
-        let fence = line.trim_start().starts_with("```");
-        fenced ^= fence;
-        match fenced || fence {
-            true => commands.push((at, line)),
-            false => prose += line,
-        }
-        prose.push('\n');
-    }
-    commands.retain(|(_, line)| line.contains("cargo "));
-    (prose, commands)
-}
-
-/// Paths of this repository, and targets of cargo, that a span names and that do not exist.
-fn missing(span: &str) -> Vec<String> {
-    let ours = |path: &&str| FOLDERS.iter().any(|(folder, _)| path.starts_with(folder));
-    let mut missing: Vec<String> = paths(span).filter(ours).map(str::to_owned).collect();
-    missing.retain(|path| !TREE.holds(path));
-    let arguments = span.split_whitespace().zip(span.split_whitespace().skip(1));
-    for (option, name) in arguments.filter(|_| span.contains("cargo ")) {
-        for (folder, _) in FOLDERS.iter().filter(|(_, it)| *it == option) {
-            let target = [format!("{folder}{name}.rs"), format!("{folder}{name}/main.rs")];
-            if !TREE.files.iter().any(|file| target.iter().any(|it| file.path.ends_with(it))) {
-                missing.push(format!("{option} {name}"));
-            }
+/// The paths of this repository, and the targets of cargo, that are named and do not exist.
+fn dead_paths_and_targets(span: &str) -> Vec<(usize, &str)> {
+    let ours = |path: &&str| FOLDERS.iter().any(|folder| path.starts_with(folder));
+    let mut dead: Vec<&str> = paths(span).filter(ours).filter(|it| !TREE.holds(it)).collect();
+    for (option, name) in pairs(span) {
+        let Some((_, folder)) = TARGETS.iter().find(|it| it.0 == option) else { continue };
+        let target = [format!("{folder}{name}.rs"), format!("{folder}{name}/main.rs")];
+        if !TREE.files.iter().any(|file| target.iter().any(|it| file.path.ends_with(it))) {
+            dead.push(name);
         }
     }
-    missing
+    dead.into_iter().map(|it| (span.find(it).unwrap_or(0), it)).collect()
 }
 
-#[derive(PartialEq)]
-enum Kind {
-    Code,
-    Comment,
-    Text,
-}
-
-/// The code alone and the comments alone, all else blanked out.
+/// The code alone and the comments alone, with all else blanked out.
 fn split(mut rest: &str) -> (String, String) {
     let (mut code, mut comments) = (String::new(), String::new());
     while !rest.is_empty() {
-        let (kind, length) = token(rest);
-        let (token, after) = rest.split_at(length);
-        let blank = token.chars().map(|c| if c == '\n' { c } else { ' ' }).collect::<String>();
-        code += if kind == Kind::Code { token } else { &blank };
-        comments += if kind == Kind::Comment { token } else { &blank };
+        let (token, after) = rest.split_at(token_length(rest).unwrap_or(rest.len()));
+        let comment = token.starts_with("//") || token.starts_with("/*");
+        let quoted = token.len() > 1 && token.ends_with(['"', '\'', '#']);
+        for (kept, text) in [(!comment && !quoted, &mut code), (comment, &mut comments)] {
+            match kept {
+                true => text.push_str(token),
+                false => text.extend(token.chars().map(|c| if c == '\n' { c } else { ' ' })),
+            }
+        }
         rest = after;
     }
     (code, comments)
 }
 
-fn token(rest: &str) -> (Kind, usize) {
+/// Of a comment, a literal, a word or a single character; none if it goes on to the end.
+fn token_length(rest: &str) -> Option<usize> {
     let (word, after) = rest.split_at(rest.find(|c| !is_word(c)).unwrap_or(rest.len()));
     let hashes = &after[..after.len() - after.trim_start_matches('#').len()];
-    let through = |from: usize, end: &str| rest[from..].find(end).map(|at| from + at + end.len());
-    let quote = rest.chars().next().unwrap_or_default();
-    let is_char = rest[quote.len_utf8()..].starts_with('\\') || rest.chars().nth(2) == Some('\'');
-    let (kind, end) = match quote {
+    let past = |from: usize, end: &str| rest[from..].find(end).map(|at| from + at + end.len());
+    let first = rest.chars().next()?;
+    let is_char = rest.starts_with("'\\") || rest.chars().nth(2) == Some('\'');
+    match first {
         _ if ["r", "br", "cr"].contains(&word) && after[hashes.len()..].starts_with('"') => {
-            let start = word.len() + hashes.len() + 1;
-            (Kind::Text, through(start, &format!("\"{hashes}")))
+            past(word.len() + hashes.len() + 1, &format!("\"{hashes}"))
         }
-        _ if !word.is_empty() => (Kind::Code, Some(word.len())),
-        '/' if rest.starts_with("//") => (Kind::Comment, through(0, "\n")),
-        '/' if rest.starts_with("/*") => (Kind::Comment, through(2, "*/")),
-        '\'' if !is_char => (Kind::Code, Some(1)),
-        '"' | '\'' => {
+        _ if !word.is_empty() => Some(word.len()),
+        '/' if rest.starts_with("//") => past(0, "\n"),
+        '/' if rest.starts_with("/*") => past(2, "*/"),
+        '"' | '\'' if first == '"' || is_char => {
             let mut escaped = false;
-            let end = rest[1..].find(|c| {
-                let end = c == quote && !escaped;
+            let ends = |c: char| {
+                let ends = c == first && !escaped;
                 escaped = c == '\\' && !escaped;
-                end
-            });
-            (Kind::Text, end.map(|at| at + 2))
+                ends
+            };
+            rest[1..].find(ends).map(|at| at + 2)
         }
-        _ => (Kind::Code, Some(quote.len_utf8())),
-    };
-    (kind, end.unwrap_or(rest.len()))
+        _ => Some(first.len_utf8()),
+    }
 }

@@ -138,7 +138,8 @@ fn cell(question: &Question, column: &str) -> String {
 fn against(question: &Question) -> String {
     let ours = question.of("isobar");
     let peers = || PEERS.iter().filter_map(|name| question.of(name));
-    let best = |of: fn(&[f64]) -> f64| peers().map(|one| of(&one.times)).fold(f64::INFINITY, f64::min);
+    let best =
+        |of: fn(&[f64]) -> f64| least(&peers().map(|one| of(&one.times)).collect::<Vec<_>>());
     match ours {
         Some(one) if peers().next().is_some() => format!(
             "{} ({})",

@@ -10,9 +10,12 @@ use isobar_benches::shapes::{self, Shape};
 
 use super::meter::Question;
 
+/// Makes the question of that name.
+type Ask = fn(&str) -> Question;
+
 /// The questions whose name is wanted.
 pub fn all(is_wanted: &dyn Fn(&str) -> bool) -> Vec<Question> {
-    let single: [(&str, fn(&str) -> Question); 6] = [
+    let single: [(&str, Ask); 6] = [
         ("read a signal", read_signal),
         ("read a clean computed", read_computed),
         ("set, unobserved", set),

@@ -175,8 +175,10 @@ impl<'w> Right<'w> {
             world.right.store(false, Release);
             finish(collected.done);
             trim::signals(world, collected.to_trim);
-            // Pairs with the fence in `wait`.
-            fence(SeqCst);
+            if !seeded(Bug::NoInboxFence) {
+                // Pairs with the fence in `wait`.
+                fence(SeqCst);
+            }
             // Relaxed: ordered by the fences.
             let missed = !world.inbox.load(Relaxed).is_null();
             if !missed || seeded(Bug::InboxForgotten) || !try_right(world) {
@@ -297,7 +299,7 @@ impl<'w> Group<'w> {
         // SAFETY: the writer waits, so its writes are ours.
         let writes = unsafe { &mut *request.writes };
         let on_computeds = writes.iter().any(|w| matches!(w.condition, Condition::CleanSince(_)));
-        if on_computeds && self.installed > self.visible {
+        if on_computeds && self.installed > self.visible && !seeded(Bug::ShowLate) {
             // Marks answer for computeds, so the members before must have theirs first.
             self.show(first, request);
         }
@@ -330,7 +332,8 @@ impl<'w> Group<'w> {
         self.mark(start, end);
         // Release: the flip. Whoever sees this revision sees its versions and all its marks
         // (claim C2); pairs with every Acquire load of the clock.
-        world.clock.store(self.installed, Release);
+        let order = if seeded(Bug::FlipRelaxed) { Relaxed } else { Release };
+        world.clock.store(self.installed, order);
         each_installed(start, end, |_, write, block| self.supersede(write, block));
         self.count(self.installed - self.visible);
         self.visible = self.installed;
@@ -469,7 +472,10 @@ fn finish(done: *mut Request) {
             let writer = request.writer.with(|writer| unsafe { (*writer).clone() });
             // Release: as above.
             request.state.store(state::DONE, Release);
-            writer.expect("a parked request names its writer").unpark();
+            let writer = writer.expect("a parked request names its writer");
+            if !seeded(Bug::NoWake) {
+                writer.unpark();
+            }
         }
     }
 }

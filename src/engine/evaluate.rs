@@ -40,7 +40,8 @@ pub(crate) fn usable(node: &Node, revision: u64) -> Option<Found> {
     let block = NonNull::new(node.value.load(Acquire))?;
     // Acquire: a value newer than the memo's asks for more than needed.
     let valid_from = node.valid_from.load(Acquire);
-    if valid_from > revision || (node.stamp() > verified_at && revision > verified_at) {
+    let too_new = valid_from > revision && !seeded(Bug::ValidFromIgnored);
+    if too_new || (node.stamp() > verified_at && revision > verified_at) {
         return None;
     }
     crate::reclaim::check(block.as_ptr());
@@ -80,11 +81,11 @@ impl<'a> Claim<'a> {
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         frame::count_claim(-1);
-        if seeded(Bug::ClaimLost) && std::thread::panicking() {
+        if seeded(Bug::ClaimLost) && self.node.has_failed() {
             return;
         }
         // Release: pairs with the next owner's Acquire.
-        self.node.claim.store(0, Release);
+        self.node.claim.store(0, if seeded(Bug::ClaimRelaxed) { Relaxed } else { Release });
         // The fenced twin comes when the view ends.
         self.node.world().progress.notify_unfenced();
         self.view.released.set(true);
@@ -290,7 +291,7 @@ impl<'a> Walk<'a> {
         let ran = with_stack(|| frame.enter(|| timed(node)));
         let recorded = tracker.finish();
         let block = ran.unwrap_or_else(|payload| Shared::failure(failure(node, payload)));
-        if recorded.tainted && !seeded(Bug::NoTaint) {
+        if recorded.is_tainted() && !seeded(Bug::NoTaint) {
             return unpublished(self.view, &step, block, recorded);
         }
         publish(self.view, step, block, recorded)
@@ -453,7 +454,10 @@ fn publish(view: &View, step: Step<'_>, block: Shared, recorded: Recorded) -> Fo
             node.value.store(new.as_ptr(), Release);
             if let Some(old) = old {
                 // Nobody who finds the node clean for the old memo is at this stamp or beyond.
-                let until = node.stamp().max(view.revision + 1);
+                let mut until = node.stamp().max(view.revision + 1);
+                if seeded(Bug::UntilShort) {
+                    until = view.revision + 1;
+                }
                 view.retire(old, until);
             }
             new

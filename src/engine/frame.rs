@@ -4,9 +4,10 @@
 //! Frames live on the stack of the function that opens them and are linked from the inside out.
 //! A thread starts with none, and so does a pool's job; `Context` carries one across.
 
+use super::evaluate::Found;
 use super::overlay::Overlay;
 use super::owner::Owner;
-use crate::block::Header;
+use crate::block::{Header, Shared};
 use crate::error::WriteError;
 use crate::structure::holds::Held;
 use crate::structure::node::{Node, NodeRef, Source, Sources};
@@ -31,8 +32,6 @@ pub(crate) struct View<'w> {
     pub(crate) private_runs: Cell<u32>,
     pub(crate) effect_runs: Cell<u32>,
     pub(crate) released: Cell<bool>,
-    /// Was something read that may not be published?
-    pub(crate) tainted: Cell<bool>,
     /// Memos replaced under this view, linked; given to the graph when the view ends.
     retired: Cell<Option<(NonNull<Header>, NonNull<Header>)>>,
     retirements: Cell<u32>,
@@ -62,7 +61,6 @@ impl<'w> View<'w> {
             cutoffs: Cell::new(0),
             private_runs: Cell::new(0),
             released: Cell::new(false),
-            tainted: Cell::new(false),
             parent: None,
             inside: &[],
             blocked_on: Cell::new(None),
@@ -459,7 +457,8 @@ struct Record {
     /// The addresses in `more` and `old[..same]`, once a list of them is too long to search.
     seen: Option<HashSet<usize>>,
     valid_from: u64,
-    tainted: bool,
+    /// What was read of private results.
+    private: Vec<(NodeRef, Shared)>,
 }
 
 /// What an evaluation has read, in the end.
@@ -468,7 +467,14 @@ pub(crate) struct Recorded {
     pub(crate) same: usize,
     pub(crate) more: More,
     pub(crate) valid_from: u64,
-    pub(crate) tainted: bool,
+    /// The values read that are not the published ones; any taints what is built on them.
+    pub(crate) private: Vec<(NodeRef, Shared)>,
+}
+
+impl Recorded {
+    pub(crate) fn is_tainted(&self) -> bool {
+        !self.private.is_empty()
+    }
 }
 
 /// The reads of an evaluation's other threads.
@@ -481,7 +487,7 @@ pub(crate) struct Carried {
 struct CarriedReads {
     nodes: Vec<NodeRef>,
     valid_from: u64,
-    tainted: bool,
+    private: Vec<(NodeRef, Shared)>,
 }
 
 const SEARCHED: usize = 12;
@@ -526,10 +532,12 @@ impl Tracker {
     }
 
     #[inline]
-    pub(crate) fn note(&self, valid_from: u64, published: bool) {
+    pub(crate) fn note(&self, node: &Node, found: &Found) {
         let mut reads = self.reads.borrow_mut();
-        reads.valid_from = reads.valid_from.max(valid_from);
-        reads.tainted |= !published;
+        reads.valid_from = reads.valid_from.max(found.valid_from);
+        if !found.published {
+            reads.private.push((node.counted(), found.kept.share()));
+        }
     }
 
     pub(crate) fn carried(&self) -> &Arc<Carried> {
@@ -544,11 +552,13 @@ impl Tracker {
             for node in &reads.nodes {
                 self.record(node);
             }
-            self.note(reads.valid_from, !reads.tainted);
+            let mut mine = self.reads.borrow_mut();
+            mine.valid_from = mine.valid_from.max(reads.valid_from);
+            mine.private.extend(reads.private);
         }
         let reads = self.reads.into_inner();
-        let Record { same, more, valid_from, tainted, .. } = reads;
-        Recorded { same, more, valid_from, tainted }
+        let Record { same, more, valid_from, private, .. } = reads;
+        Recorded { same, more, valid_from, private }
     }
 }
 
@@ -574,7 +584,7 @@ impl Carried {
         if let Some(reads) = &mut *self.reads.lock() {
             reads.nodes.extend(recorded.more);
             reads.valid_from = reads.valid_from.max(recorded.valid_from);
-            reads.tainted |= recorded.tainted;
+            reads.private.extend(recorded.private);
         }
     }
 }

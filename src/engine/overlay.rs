@@ -234,10 +234,11 @@ impl Overlay {
                 pending.changed = state_ref.sequence;
             }
         }
-        state_ref.conditions.retain(|(sequence, ..)| *sequence <= since);
+        let forgotten: Vec<_> =
+            state_ref.conditions.extract_if(.., |(sequence, ..)| *sequence > since).collect();
         drop(state);
-        // Dropped values are user code.
-        drop(dropped);
+        // Outside of the lock: dropping values and nodes is user code.
+        drop((dropped, forgotten));
     }
 
     /// Takes the writes out, for a commit.
@@ -262,8 +263,8 @@ impl Overlay {
 
     /// Puts back what a commit could not use, on a new base.
     pub(crate) fn restore(&self, taken: Taken) {
-        let mut state = self.state.lock();
-        let state = &mut *state;
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
         state.base = taken.base;
         let table = std::mem::take(&mut state.table);
         state.sequence += 1;
@@ -274,6 +275,8 @@ impl Overlay {
         }
         state.conditions = taken.conditions.into_iter().map(|(n, c)| (0, n, c)).collect();
         self.wrote.store(!state.pending.is_empty(), Relaxed);
+        drop(guard);
+        // Outside of the lock: dropping values and nodes is user code.
         drop(table);
     }
 

@@ -130,7 +130,8 @@ impl Outcome {
 impl Found {
     fn private(block: Shared, valid_from: u64) -> Self {
         let kept = Kept::counted(block);
-        Self { kept, changed_at: valid_from, valid_from, published: false }
+        let published = seeded(Bug::OverlayPublished);
+        Self { kept, changed_at: valid_from, valid_from, published }
     }
 }
 

@@ -7,13 +7,14 @@ use super::evaluate;
 use super::frame::{self, Frame, Reads, Tracker, View, Writes};
 use super::owner::{Owned, Owner};
 use super::{read, wave, write};
+use crate::block::{Header, Shared};
 use crate::error::{Failure, panic_message};
 use crate::seeded::{Bug, seeded};
 use crate::structure::node::{self, Kind, Node, NodeKind, NodeRef, Sources};
 use crate::structure::world::World;
 use crate::sync::count::AtomicU32;
 use crate::sync::{
-    AcqRel, Acquire, AtomicBool, AtomicU8, Relaxed, Release, UnsafeCell,
+    AcqRel, Acquire, AtomicBool, AtomicU8, Relaxed, Release, Spin, UnsafeCell,
 };
 use std::alloc::Layout;
 use std::cell::Cell;
@@ -46,6 +47,8 @@ pub(crate) struct Record {
     rounds: AtomicU32,
     /// Stopped as part of a loop, and not run since.
     stopped: AtomicBool,
+    /// The private values that the last run read; the runner's own.
+    private: UnsafeCell<Vec<(NodeRef, Shared)>>,
     /// Of what a run made and has not been cleaned up.
     owner: Arc<Owner>,
     run_on: RunOn,
@@ -64,6 +67,8 @@ mod status {
     /// Somebody takes it down.
     pub(super) const ENDING: u8 = 8;
     pub(super) const ENDED: u8 = 16;
+    /// Somebody looks at the sources, for a moment and without user code.
+    pub(super) const LOOKED_AT: u8 = 32;
 }
 
 static KIND: Kind = Kind {
@@ -77,6 +82,22 @@ static KIND: Kind = Kind {
 /// A counted effect.
 #[derive(Clone, Debug)]
 pub(crate) struct EffectRef(NodeRef);
+
+/// What a look at an effect's sources tells.
+enum Look {
+    Changed,
+    Same,
+    /// Some source could only be evaluated privately, beside another thread.
+    Unknown,
+}
+
+/// What follows a run, or a look.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Rest,
+    /// What was read was private: look again when it is published.
+    Again,
+}
 
 /// Does a dispose wait for a run on another thread?
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,6 +144,7 @@ pub(crate) fn create(
         body: UnsafeCell::new(Some(body)),
         status: AtomicU8::new(0),
         queued: AtomicBool::new(false),
+        private: UnsafeCell::new(Vec::new()),
         rounds: AtomicU32::new(rounds_here()),
         stopped: AtomicBool::new(false),
         owner,
@@ -294,19 +316,26 @@ impl EffectRef {
     fn begin_and_run(&self, revision: u64) {
         if self.begin() {
             let view = View::new(self.world(), revision);
-            self.run(&view, 0);
-            self.end(&view);
+            let next = self.run(&view, 0);
+            self.end(&view, next);
         }
     }
 
     /// Becomes the runner; false if disposed, or if somebody else is and will look again.
     fn begin(&self) -> bool {
         let word = &self.record().status;
+        let spin = Spin::default();
         // Relaxed: the exchange decides.
         let mut now = word.load(Relaxed);
         loop {
             if now & status::DISPOSED != 0 {
                 return false;
+            }
+            if now & status::LOOKED_AT != 0 {
+                spin.turn();
+                // Relaxed: as above.
+                now = word.load(Relaxed);
+                continue;
             }
             let running = now & status::RUNNING != 0;
             if running && seeded(Bug::RunningForgotten) {
@@ -347,42 +376,66 @@ impl EffectRef {
             // Relaxed: read by `settle`, after this run.
             record.stopped.store(true, Relaxed);
             wave::stop_loop(self);
-        } else if self.must_run(&view) {
-            // Relaxed: as above.
-            if record.stopped.load(Relaxed) {
-                record.stopped.store(false, Relaxed);
-            }
-            wave::suspect(self, rounds);
-            self.run(&view, rounds);
-        } else {
-            self.settle(&view);
+            return self.end(&view, Next::Rest);
         }
-        self.end(&view);
+        let next = match self.look(&view) {
+            Look::Changed => {
+                // Relaxed: as above.
+                if record.stopped.load(Relaxed) {
+                    record.stopped.store(false, Relaxed);
+                }
+                wave::suspect(self, rounds);
+                self.run(&view, rounds)
+            }
+            Look::Same => {
+                self.settle(&view);
+                Next::Rest
+            }
+            Look::Unknown => Next::Again,
+        };
+        self.end(&view, next);
     }
 
     /// Has a source changed since the last run? Before the first, yes.
-    fn must_run(&self, view: &View) -> bool {
+    fn look(&self, view: &View) -> Look {
         // Relaxed: the runner's own.
         let verified_at = self.verified_at.load(Relaxed);
         if verified_at == 0 {
-            return true;
+            return Look::Changed;
         }
-        let sources = self.sources();
-        sources.iter().any(|source| {
-            let found = match source.node.role() {
-                NodeKind::Signal => Ok(read::version_at(&source.node, view.revision)),
-                _ => evaluate::evaluate(view, &source.node),
+        for source in self.sources() {
+            let node = &source.node;
+            let Ok(found) = read::at(view, node) else { return Look::Changed };
+            let changed = match self.seen(node) {
+                // One revision has one state.
+                _ if view.revision == verified_at => false,
+                // What the last run read was not what was published, so only its value tells.
+                Some(seen) => !is_same(node, seen.header(), found.kept.header()),
+                None if !found.published => return Look::Unknown,
+                None => found.changed_at > verified_at,
             };
-            match found {
-                Ok(found) => {
-                    if !found.published {
-                        view.tainted.set(true);
-                    }
-                    found.changed_at > verified_at
-                }
-                Err(_) => true,
+            if changed {
+                return Look::Changed;
             }
-        })
+            if found.published {
+                self.forget(node);
+            }
+        }
+        Look::Same
+    }
+
+    fn private(&self) -> &mut Vec<(NodeRef, Shared)> {
+        // SAFETY: the runner's own cell, and no two of these references live at once.
+        self.record().private.with_mut(|private| unsafe { &mut *private })
+    }
+
+    fn seen(&self, node: &NodeRef) -> Option<Shared> {
+        let private = self.private();
+        private.iter().find(|(seen, _)| seen.same(node)).map(|(_, value)| value.clone())
+    }
+
+    fn forget(&self, node: &NodeRef) {
+        self.private().retain(|(seen, _)| !seen.same(node));
     }
 
     fn sources(&self) -> &Sources {
@@ -390,12 +443,19 @@ impl EffectRef {
         self.0.sources.with(|sources| unsafe { &*sources })
     }
 
-    /// Calls `f` with each source, unless the effect is running.
+    /// Calls `f`, which must not run user code, with each source, unless the effect is busy.
     pub(crate) fn each_source(&self, f: impl FnMut(&NodeRef)) {
-        if self.begin() {
-            self.sources().iter().map(|source| &source.node).for_each(f);
-            self.end(&View::new(self.world(), u64::MAX));
+        let word = &self.record().status;
+        // Relaxed: the exchange decides.
+        let now = word.load(Relaxed);
+        let busy = now & (status::RUNNING | status::DISPOSED | status::LOOKED_AT) != 0;
+        // Acquire: pairs with the end of the last run.
+        if busy || word.compare_exchange(now, now | status::LOOKED_AT, Acquire, Relaxed).is_err() {
+            return;
         }
+        self.sources().iter().map(|source| &source.node).for_each(f);
+        // Release: pairs with the next runner, and with `take_down`.
+        word.fetch_and(!status::LOOKED_AT, Release);
     }
 
     fn settle(&self, view: &View) {
@@ -405,7 +465,7 @@ impl EffectRef {
     }
 
     /// One run: clean up after the last, run the body, subscribe, commit what it wrote.
-    fn run(&self, view: &View, rounds: u32) {
+    fn run(&self, view: &View, rounds: u32) -> Next {
         let world = self.world();
         let record = self.record();
         Running::here(rounds + 1, || record.owner.take_down());
@@ -420,7 +480,7 @@ impl EffectRef {
         };
         if self.is_disposed() {
             // By one of the cleanups, or by a computed it was checked against.
-            return;
+            return Next::Rest;
         }
         view.effect_runs.set(view.effect_runs.get() + 1);
         let ran = Running::here(rounds + 1, || {
@@ -435,8 +495,13 @@ impl EffectRef {
                 }))
             })
         });
-        let recorded = tracker.finish();
-        view.tainted.set(view.tainted.get() | recorded.tainted);
+        let mut recorded = tracker.finish();
+        let next = if recorded.is_tainted() && !seeded(Bug::NoTaint) {
+            Next::Again
+        } else {
+            Next::Rest
+        };
+        *self.private() = std::mem::take(&mut recorded.private);
         let dropped = evaluate::subscribe(self, recorded);
         // Equality functions and replayed updates are user code, too.
         let committed = ran.and_then(|()| {
@@ -452,25 +517,25 @@ impl EffectRef {
         if let Err(message) = committed {
             world.report(&Failure::Effect { node: self.name(), message });
         }
+        next
     }
 
     /// Stops being the runner; does what came up meanwhile.
-    fn end(&self, view: &View) {
+    fn end(&self, view: &View, next: Next) {
         let record = self.record();
-        let tainted = view.tainted.get() && !seeded(Bug::NoTaint);
         // AcqRel: pairs with `begin` and `dispose`.
         let before = record.status.fetch_and(!(status::RUNNING | status::AGAIN), AcqRel);
         self.world().progress.notify_unfenced();
         if before & status::DISPOSED != 0 {
             return self.take_down();
         }
-        if tainted {
+        if next == Next::Again {
             wave::wait_for_blocker(view);
         }
         // A commit newer than the run, which the marker could not tell, or told before the run
         // took the effect out of the queue.
         let missed = self.stamp() > view.revision && !seeded(Bug::NoRequeue);
-        if tainted || missed || before & status::AGAIN != 0 {
+        if next == Next::Again || missed || before & status::AGAIN != 0 {
             self.enqueue_again();
         }
     }
@@ -504,11 +569,18 @@ impl EffectRef {
         if record.status.fetch_or(status::ENDING, AcqRel) & status::ENDING != 0 {
             return;
         }
+        let spin = Spin::default();
+        // Acquire: pairs with the end of `each_source`, which no longer begins.
+        while record.status.load(Acquire) & status::LOOKED_AT != 0 {
+            spin.turn();
+        }
         // Disposed and not running: body and sources are ours for good.
         record.owner.take_down();
         // SAFETY: as above.
         let body = record.body.with_mut(|body| unsafe { (*body).take() });
         self.world().contain_drop(|| drop(body));
+        let private = std::mem::take(self.private());
+        self.world().contain_drop(|| drop(private));
         // SAFETY: as above.
         let sources = self.0.sources.with_mut(|sources| unsafe { std::mem::take(&mut *sources) });
         evaluate::unsubscribe(&self.0, sources);
@@ -549,6 +621,14 @@ impl EffectRef {
             // A thread that is gone belongs to an effect that is disposed.
             let _ = sender.send(());
         }
+    }
+}
+
+/// Is it the same value, or the same failure?
+fn is_same(node: &Node, old: &Header, new: &Header) -> bool {
+    match (old.failure(), new.failure()) {
+        (Some(old), Some(new)) => old == new,
+        _ => evaluate::is_equal(node, old, new),
     }
 }
 

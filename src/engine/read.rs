@@ -42,7 +42,7 @@ pub(crate) fn find(node: &Node, track: Track) -> Result<Found, ReadError> {
     }
     let found = at(view, node)?;
     if let Some(tracker) = tracker {
-        tracker.note(found.valid_from, found.published);
+        tracker.note(node, &found);
     } else if let Some(overlay) = view.overlay_if_any()
         && overlay.remembers_reads()
     {
@@ -89,7 +89,7 @@ fn found(version: NonNull<Header>) -> Found {
     Found { kept, changed_at, valid_from: changed_at, published: true }
 }
 
-/// From the head down to the version current at `revision`. Needs a pin.
+/// From the head down to the version current at `revision`, which the caller holds. Needs a pin.
 fn walk(signal: &Node, revision: u64) -> NonNull<Header> {
     // Acquire: pairs with the committer's Release.
     let mut at = signal.value.load(Acquire);
@@ -104,6 +104,9 @@ fn walk(signal: &Node, revision: u64) -> NonNull<Header> {
         }
         // Acquire: pairs with the Release of committer and trimmer.
         at = version.older.load(Acquire);
+        if let (true, Some(at)) = (seeded(Bug::OneStepBack), NonNull::new(at)) {
+            return at;
+        }
     }
 }
 
@@ -142,19 +145,51 @@ fn clean(node: &Node) -> Option<Kept> {
     })
 }
 
+/// The newest visible version of a signal.
 #[inline]
 pub(crate) fn newest_version(signal: &Node) -> Kept {
     let guard = reclaim::pin();
-    // Acquire: pairs with the committer's Release.
-    let head = signal.value.load(Acquire);
-    reclaim::check(head);
-    // SAFETY: a signal has a version at all times; found under the pin.
-    let version = unsafe { &*head };
-    // Acquire: a visible version brings its flip, and so every version of that commit.
-    if version.stamp.load(Acquire) & 1 == 1 || seeded(Bug::PendingVisible) {
-        return Kept::found(&guard, NonNull::from(version));
+    loop {
+        // Acquire: pairs with the committer's Release.
+        let head = signal.value.load(Acquire);
+        reclaim::check(head);
+        // SAFETY: a signal has a version at all times; found under the pin.
+        let version = unsafe { &*head };
+        // Acquire: a visible version brings its flip, and so every version of that commit.
+        if version.stamp.load(Acquire) & 1 == 1 || seeded(Bug::PendingVisible) {
+            return Kept::found(&guard, NonNull::from(version));
+        }
+        if let Some(version) = newest_below(signal.world(), version) {
+            return Kept::found(&guard, version);
+        }
     }
-    Kept::found(&guard, walk(signal, signal.world().now()))
+}
+
+/// The newest visible version below a pending one; `None` if that has become visible meanwhile.
+///
+/// Nothing is held here, so a version may be unlinked as soon as its successor is visible. A link
+/// read while the successor is still pending is whole (claim D2 of docs/protocols/read.md).
+#[cold]
+fn newest_below(world: &World, pending: &Header) -> Option<NonNull<Header>> {
+    let mut newer = pending;
+    loop {
+        // Acquire: pairs with the Release of committer and trimmer: whoever sees a trimmed link
+        // sees the clock that allowed it.
+        let older = newer.older.load(Acquire);
+        let now = world.now();
+        // Acquire: pairs with the committer's Release.
+        if newer.stamp.load(Acquire) >> 1 <= now && !seeded(Bug::LinkUnchecked) {
+            return None;
+        }
+        reclaim::check(older);
+        // SAFETY: found under the caller's pin, below a version that is not the oldest.
+        let version = unsafe { older.as_ref() }?;
+        // Acquire: as above.
+        if version.stamp.load(Acquire) >> 1 <= now {
+            return Some(NonNull::from(version));
+        }
+        newer = version;
+    }
 }
 
 impl Found {

@@ -13,7 +13,7 @@ use crate::block::{Header, Shared};
 use crate::reclaim;
 use crate::seeded::{Bug, seeded};
 use crate::structure::holds;
-use crate::structure::node::{Node, NodeKind};
+use crate::structure::node::{Node, NodeKind, Share};
 use crate::structure::world::{Trim, World, is_reading};
 use crate::sync::{Acquire, Relaxed, Release};
 use std::ptr::{NonNull, null_mut};
@@ -35,8 +35,9 @@ pub(crate) fn signals(world: &Arc<World>, list: Option<*const Node>) {
         at = signal.next.with(|next| unsafe { *next });
         trim.signals.push(NonNull::from(signal));
     }
-    run(world, &mut trim);
+    let over = run(world, &mut trim);
     drop(trim);
+    over.free(world);
     drop_ripe(world);
     world.bury();
 }
@@ -61,13 +62,31 @@ pub(crate) fn after_wave(world: &Arc<World>) {
         return;
     }
     if let Some(mut trim) = world.trim.try_lock() {
-        run(world, &mut trim);
+        let over = run(world, &mut trim);
         drop(trim);
+        over.free(world);
         drop_ripe(world);
     }
 }
 
-fn run(world: &Arc<World>, trim: &mut Trim) {
+/// Signals dropped since they were listed.
+#[derive(Default)]
+struct Over {
+    /// Their memory is to be freed.
+    dead: Vec<NonNull<Node>>,
+    /// All of them is.
+    left: Vec<NonNull<Node>>,
+}
+
+impl Over {
+    /// Outside of the trimmer's lock.
+    fn free(self, world: &World) {
+        self.dead.into_iter().for_each(|signal| world.inter(signal));
+        self.left.into_iter().for_each(|signal| world.doom(signal, Share::All));
+    }
+}
+
+fn run(world: &Arc<World>, trim: &mut Trim) -> Over {
     // Acquire: what this clock shows may be judged by the holds read after it (claim H1).
     let now = world.clock.load(Acquire);
     world.holds.scan(&mut trim.held);
@@ -78,11 +97,23 @@ fn run(world: &Arc<World>, trim: &mut Trim) {
     let view = View { now, held: &trim.held, oldest_kept };
     let mut gone = List::default();
     let mut unlinked = 0;
-    trim.signals.retain(|signal| {
-        // SAFETY: listed signals are freed only after they are unlisted.
-        let signal = unsafe { signal.as_ref() };
+    let mut over = Over::default();
+    trim.signals.retain(|listed| {
+        // SAFETY: the memory of listed signals is freed by the trimmer only.
+        let signal = unsafe { listed.as_ref() };
+        debug_assert_eq!(signal.role(), NodeKind::Signal, "only signals have versions to trim");
+        if !signal.begin_trim() {
+            over.dead.push(*listed);
+            return false;
+        }
         unlinked += trim_chain(signal, &view, &mut gone);
-        keep_listed(world, signal)
+        let stays = has_older(signal);
+        if !signal.end_trim(stays) {
+            over.left.push(*listed);
+            return false;
+        }
+        // A commit since the look above found the signal listed and left it to us.
+        stays || (has_older(signal) && signal.enlist())
     });
     // Relaxed: statistics.
     world.counters.awaiting.fetch_add(unlinked, Relaxed);
@@ -98,6 +129,7 @@ fn run(world: &Arc<World>, trim: &mut Trim) {
     if let Some((first, _)) = gone.ends() {
         trim.limbo.push_back((reclaim::stamp(), first.as_ptr()));
     }
+    over
 }
 
 /// What is needed: everything from `oldest_kept` on, what held revisions read, and what is newer
@@ -111,7 +143,7 @@ struct View<'a> {
 impl View<'_> {
     /// Is a value that was current for `from..until` still needed?
     fn needs(&self, from: u64, until: u64) -> bool {
-        if until > self.now || until > self.oldest_kept {
+        if (until > self.now && !seeded(Bug::TrimPending)) || until > self.oldest_kept {
             return true;
         }
         let first = self.held.partition_point(|held| *held < from);
@@ -147,24 +179,6 @@ fn trim_chain(signal: &Node, view: &View<'_>, gone: &mut List) -> u64 {
         gone.push(NonNull::from(version));
         unlinked += 1;
     }
-}
-
-/// Does the signal stay in the trimmer's list? Otherwise it is unlisted, or doomed if dead.
-fn keep_listed(world: &Arc<World>, signal: &Node) -> bool {
-    debug_assert_eq!(signal.role(), NodeKind::Signal, "only signals have versions to trim");
-    if signal.is_dead() {
-        world.doom(NonNull::from(signal));
-        return false;
-    }
-    if has_older(signal) {
-        return true;
-    }
-    if !signal.unlist() {
-        world.doom(NonNull::from(signal));
-        return false;
-    }
-    // A commit since the look above found the signal listed and left it to us.
-    has_older(signal) && signal.enlist()
 }
 
 fn has_older(signal: &Node) -> bool {
@@ -244,7 +258,8 @@ fn sort_kept(first: *mut Header, kept: &[*mut Header], gone: &mut List, still: &
     while let Some(block) = at {
         // SAFETY: the list is ours.
         at = NonNull::new(unsafe { block.as_ref() }.next.with(|next| unsafe { *next }));
-        let list = if kept.binary_search(&block.as_ptr()).is_ok() { &mut *still } else { &mut *gone };
+        let keep = kept.binary_search(&block.as_ptr()).is_ok() && !seeded(Bug::KeptIgnored);
+        let list = if keep { &mut *still } else { &mut *gone };
         list.push(block);
     }
 }

@@ -48,8 +48,10 @@ pub(crate) fn run_pending(world: &Arc<World>) {
             let _turn = Turn(world);
             waves(world)
         };
-        // Pairs with the fence above, in whoever queued meanwhile.
-        fence(SeqCst);
+        if !seeded(Bug::NoWaveFence) {
+            // Pairs with the fence above, in whoever queued meanwhile.
+            fence(SeqCst);
+        }
         // Relaxed: ordered by the fences.
         if world.pending.load(Relaxed).is_null() || seeded(Bug::NoSecondLook) {
             calm_down(world);

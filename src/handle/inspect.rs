@@ -152,8 +152,8 @@ pub struct Origin {
 pub struct Why {
     /// The node asked about.
     pub node: String,
-    /// The commit that last changed its value; 0 is its creation.
-    pub revision: u64,
+    /// The commit that last changed its value; R0 is its creation.
+    pub revision: Revision,
     /// Who committed it; known while the graph's `history` reaches back to it.
     pub origin: Option<Origin>,
     /// From the signal that was written to the node: whose values really changed.
@@ -190,13 +190,13 @@ impl Why {
             thread: entry.thread.to_string(),
             location: entry.place.to_string(),
         });
-        Self { node: node.name().to_string(), revision, origin, path }
+        Self { node: node.name().to_string(), revision: Revision(revision), origin, path }
     }
 }
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} changed at R{}", self.node, self.revision)?;
+        write!(f, "{} changed at {}", self.node, self.revision)?;
         if let Some(origin) = &self.origin {
             write!(f, ", written by {} at {}", origin.thread, origin.location)?;
         }

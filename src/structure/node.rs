@@ -106,12 +106,16 @@ unsafe impl Send for Node {}
 // SAFETY: as above.
 unsafe impl Sync for Node {}
 
-/// Values of `Node::listed`.
+/// Values of `Node::listed`: who frees a dropped signal. Protocol: docs/protocols/lifetime.md.
 pub(crate) mod listed {
     pub(crate) const NO: u8 = 0;
     pub(crate) const YES: u8 = 1;
-    /// Dropped while listed: whoever unlists it dooms it.
-    pub(crate) const DEAD: u8 = 2;
+    /// The trimmer is looking at its versions.
+    pub(crate) const TRIMMED: u8 = 2;
+    /// Dropped while listed: its contents are freed, the memory is the trimmer's.
+    pub(crate) const DEAD: u8 = 3;
+    /// Dropped while trimmed: all of it is the trimmer's.
+    pub(crate) const LEFT: u8 = 4;
 }
 
 #[repr(C)]
@@ -275,6 +279,13 @@ impl Node {
         unsafe { (self.kind.equal)(self, old, new) }
     }
 
+    /// Is the memo an error? Asked by seeded bugs.
+    pub(crate) fn has_failed(&self) -> bool {
+        let memo = NonNull::new(self.value.load(Relaxed));
+        // SAFETY: asked by the claim's owner, who protects the memo.
+        memo.is_some_and(|memo| unsafe { memo.as_ref() }.failure().is_some())
+    }
+
     /// The newest stamp: what may concern this node, visible or not.
     #[inline]
     pub(crate) fn stamp(&self) -> u64 {
@@ -309,16 +320,43 @@ impl Node {
             && self.listed.compare_exchange(listed::NO, listed::YES, AcqRel, Relaxed).is_ok()
     }
 
-    /// Leaves the list; false if the signal was dropped meanwhile and is the caller's to doom.
-    pub(crate) fn unlist(&self) -> bool {
-        // AcqRel: pairs with the exchange in `unlink`.
-        self.listed.compare_exchange(listed::YES, listed::NO, AcqRel, Acquire).is_ok()
+    fn move_listed(&self, from: u8, to: u8) -> bool {
+        // AcqRel: pairs with the other exchanges of this word.
+        self.listed.compare_exchange(from, to, AcqRel, Acquire).is_ok()
     }
 
-    pub(crate) fn is_dead(&self) -> bool {
-        // Acquire: pairs with the swap in `unlink`.
-        self.listed.load(Acquire) == listed::DEAD
+    /// The trimmer's: false if the signal was dropped, and its memory is the caller's to free.
+    pub(crate) fn begin_trim(&self) -> bool {
+        self.move_listed(listed::YES, listed::TRIMMED)
     }
+
+    /// The trimmer's: false if the signal was dropped meanwhile, and is the caller's to doom.
+    pub(crate) fn end_trim(&self, stays: bool) -> bool {
+        self.move_listed(listed::TRIMMED, if stays { listed::YES } else { listed::NO })
+    }
+
+    /// The dropper's: what of the node is to be freed by it.
+    fn end_listed(&self) -> Option<Share> {
+        loop {
+            if self.move_listed(listed::NO, listed::DEAD) {
+                return Some(Share::All);
+            }
+            if self.move_listed(listed::YES, listed::DEAD) {
+                return Some(Share::Contents);
+            }
+            if self.move_listed(listed::TRIMMED, listed::LEFT) {
+                return None;
+            }
+        }
+    }
+}
+
+/// What of a doomed node is to be freed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Share {
+    All,
+    /// The memory stays in the trimmer's list, and is freed by it.
+    Contents,
 }
 
 crate::sync::per_thread! {
@@ -381,9 +419,8 @@ fn unlink(node: NonNull<Node>) -> Arc<World> {
         unsafe { source.node.observers.remove(source.slot) };
         world.edges.fetch_sub(1, Relaxed);
     }
-    // AcqRel: pairs with the exchange in `unlist`: one of the two dooms the node.
-    if record.listed.swap(listed::DEAD, AcqRel) == listed::NO {
-        world.doom(node);
+    if let Some(share) = record.end_listed() {
+        world.doom(node, share);
     }
     world
 }

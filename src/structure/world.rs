@@ -5,7 +5,7 @@
 //! under any of them.
 
 use super::holds::Holds;
-use super::node::{self, Node, NodeKind, NodeRef};
+use super::node::{self, Node, NodeKind, NodeRef, Share};
 use crate::block::Header;
 use crate::error::{Failure, Looping, panic_message};
 use crate::reclaim;
@@ -117,7 +117,7 @@ pub(crate) struct World {
     /// How many superseded versions, and how many retired blocks, make a look worth it.
     pub(crate) trim_at: count::AtomicU32,
     pub(crate) look_at: count::AtomicU64,
-    doomed: Mutex<Vec<NonNull<Node>>>,
+    doomed: Mutex<Vec<(NonNull<Node>, Share)>>,
     graves: Mutex<VecDeque<Grave>>,
     /// Effects that a commit concerns, linked through `next`.
     pub(crate) pending: AtomicPtr<Node>,
@@ -343,8 +343,15 @@ impl World {
     }
 
     /// Takes over an unlinked node: its contents and memory are freed by `bury`.
-    pub(crate) fn doom(&self, node: NonNull<Node>) {
-        self.doomed.lock().push(node);
+    pub(crate) fn doom(&self, node: NonNull<Node>, share: Share) {
+        self.doomed.lock().push((node, share));
+    }
+
+    /// Takes over the memory of a node whose contents are freed.
+    pub(crate) fn inter(&self, node: NonNull<Node>) {
+        reclaim::retired(node.as_ptr());
+        let stamp = reclaim::stamp();
+        self.graves.lock().push_back(Grave { stamp, node });
     }
 
     /// Frees what was doomed, unless this thread is inside a read: drops are user code.
@@ -357,15 +364,13 @@ impl World {
             if doomed.is_empty() {
                 break;
             }
-            for node in &doomed {
+            for (node, share) in doomed {
                 // SAFETY: taken from the list, so ours, once.
-                self.contain_drop(|| unsafe { node::drop_contents(*node) });
-                reclaim::retired(node.as_ptr());
+                self.contain_drop(|| unsafe { node::drop_contents(node) });
+                if share == Share::All {
+                    self.inter(node);
+                }
             }
-            let stamp = reclaim::stamp();
-            let mut graves = self.graves.lock();
-            graves.extend(doomed.into_iter().map(|node| Grave { stamp, node }));
-            drop(graves);
         }
         self.dig_up();
         let _ = BURYING.try_with(|flag| flag.set(false));
@@ -433,6 +438,20 @@ impl Drop for World {
             unsafe { node::free(grave.node) };
         }
         let mut trim = self.trim.lock();
+        // Without a world's count all signals are dropped; what is listed is only their memory.
+        let mut dead = std::mem::take(&mut trim.signals);
+        // SAFETY: nobody else has the world.
+        let mut at = self.to_trim.with(|list| unsafe { *list });
+        // SAFETY: listed signals are freed by whoever takes them from the list.
+        while let Some(signal) = unsafe { at.as_ref() } {
+            // SAFETY: the list is ours.
+            at = signal.next.with(|next| unsafe { *next });
+            dead.push(NonNull::from(signal));
+        }
+        for signal in dead {
+            // SAFETY: contents dropped when the signal was, and nobody marks.
+            unsafe { node::free(signal) };
+        }
         let mut lists = vec![trim.waiting, self.retired.take()];
         lists.extend(trim.limbo.drain(..).map(|(_, first)| first));
         drop(trim);

@@ -102,7 +102,7 @@ fn why_tells_which_signal_made_a_node_change() {
         let (price, rate, total, _receipt) = shop(&Count::new());
         rate.set(50);
         let why = total.why();
-        assert_eq!(why.revision, g.revision().as_u64());
+        assert_eq!(why.revision, g.revision());
         says(why.path.join(" "), &["rate"]);
         assert!(!why.path.join(" ").contains("price"), "{:?}", why.path);
         says(why.to_string(), &["total", "rate"]);

@@ -22,7 +22,10 @@ impl OpId {
     }
 
     pub(crate) fn of_tag(tag: u64) -> Option<OpId> {
-        (tag != 0).then_some(OpId { by: (tag >> 32) as u32, at: tag as u32 })
+        (tag != 0).then_some(OpId {
+            by: (tag >> 32) as u32,
+            at: tag as u32,
+        })
     }
 }
 
@@ -48,9 +51,10 @@ impl Write {
     pub(crate) fn of(&self, old: &Val, tag: u64) -> Val {
         match self.how {
             How::Set => Val { v: self.v, tag },
-            How::Update | How::Mutate => {
-                Val { v: (old.v + self.v) % crate::spec::MODULUS, tag }
-            }
+            How::Update | How::Mutate => Val {
+                v: (old.v + self.v) % crate::spec::MODULUS,
+                tag,
+            },
         }
     }
 }

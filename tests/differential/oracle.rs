@@ -8,7 +8,7 @@ use isobar::Revision;
 use crate::log::{OpId, Write, commit, overlay};
 use crate::perform::{Ended, Event, Target, What};
 use crate::plant::{Evaluation, Plant, Sight, Watch};
-use crate::script::{Op, Plan};
+use crate::script::{Flavour, Op, Plan};
 use crate::spec::{Failed, Id, Naive, Outcome, Role, Val};
 
 /// What was judged, for the figures that are printed.
@@ -54,6 +54,9 @@ pub(crate) struct Remains<'a> {
 pub(crate) fn judge(plan: &Plan, remains: &Remains<'_>) -> Verdict<Tally> {
     let mut oracle = Oracle::new(plan, remains.plant)?;
     oracle.exactly_once(remains)?;
+    if plan.flavour == Flavour::History {
+        oracle.look_back(remains)?;
+    }
     for ended in remains.ended {
         oracle.session(&ended.events)?;
         for watch in &ended.watches {
@@ -80,7 +83,10 @@ impl<'a> Oracle<'a> {
         let mut place = HashMap::new();
         let mut outcomes = vec![plan.spec.outcomes(&signals)];
         let free = plan.spec.tainted(|id| {
-            plan.spec.signals.get(id).is_some_and(|s| matches!(s.role, Role::Free { .. }))
+            plan.spec
+                .signals
+                .get(id)
+                .is_some_and(|s| matches!(s.role, Role::Free { .. }))
         });
         for (at, entry) in entries.iter().enumerate() {
             ensure!(entry.index == at as u64 + 1, "the log has a gap at {at}");
@@ -98,9 +104,56 @@ impl<'a> Oracle<'a> {
             let twice = place.insert(entry.op, entry.index);
             ensure!(twice.is_none(), "{:?} is in the log twice", entry.op);
         }
-        let tally = Tally { commits: entries.len() as u64, ..Tally::default() };
+        let tally = Tally {
+            commits: entries.len() as u64,
+            ..Tally::default()
+        };
         let history = BTreeMap::new();
-        Ok(Oracle { plan, states, outcomes, place, free, history, tally })
+        Ok(Oracle {
+            plan,
+            states,
+            outcomes,
+            place,
+            free,
+            history,
+            tally,
+        })
+    }
+
+    /// Asks the graph for the past: at every revision that was seen, all signals, and every node
+    /// as it is due over them.
+    fn look_back(&mut self, remains: &Remains<'_>) -> Verdict<()> {
+        let events = remains.ended.iter().flat_map(|ended| &ended.events);
+        let seen = events.filter_map(|event| match &event.what {
+            What::Together { sight, .. } => Some(sight.revision),
+            What::Committed { revision, .. } => Some(*revision),
+            _ => None,
+        });
+        let plant = remains.plant;
+        for revision in seen {
+            if revision.as_u64() == 0 || self.history.contains_key(&revision) {
+                continue;
+            }
+            let snap = plant.graph.snapshot_at(revision);
+            let snap = snap.map_err(|error| format!("{revision} is in the history: {error:?}"))?;
+            let signals: Vec<Val> = plant
+                .signals
+                .iter()
+                .map(|signal| snap.get(signal))
+                .collect();
+            let due = self.plan.spec.outcomes(&signals);
+            for (id, node) in plant.nodes.iter().enumerate() {
+                let found = node.in_snapshot(&snap, id);
+                ensure!(
+                    found == due[id],
+                    "history at {revision}: node {id} is {found:?} where {:?} is due, over {signals:?}",
+                    due[id]
+                );
+            }
+            self.tally.observations += due.len() as u64;
+            self.history.insert(revision, signals);
+        }
+        Ok(())
     }
 
     /// Every commit that returned is in the log, no refused one is, and nothing else.
@@ -108,12 +161,17 @@ impl<'a> Oracle<'a> {
         let mut due = 0;
         for event in remains.ended.iter().flat_map(|ended| &ended.events) {
             match event.what {
-                What::Committed { op, logged: true, .. } => {
+                What::Committed {
+                    op, logged: true, ..
+                } => {
                     ensure!(self.place.contains_key(&op), "{op:?} returned but is lost");
                     due += 1;
                 }
                 What::Refused { op } => {
-                    ensure!(!self.place.contains_key(&op), "{op:?} failed but is in the log");
+                    ensure!(
+                        !self.place.contains_key(&op),
+                        "{op:?} failed but is in the log"
+                    );
                 }
                 _ => {}
             }
@@ -125,18 +183,32 @@ impl<'a> Oracle<'a> {
                 due += usize::from(self.reflected(watch, run, sight)?);
             }
         }
-        ensure!(due == self.place.len(), "{due} commits are due, {} in the log", self.place.len());
+        ensure!(
+            due == self.place.len(),
+            "{due} commits are due, {} in the log",
+            self.place.len()
+        );
         Ok(())
     }
 
     /// Whether a run of a mirror wrote; if so, its commit comes after what it saw.
     fn reflected(&self, watch: &Watch, run: usize, sight: &Sight) -> Verdict<bool> {
-        let Some(_) = watch.spec.mirror else { return Ok(false) };
-        let Ok(_) = applied(watch, sight) else { return Ok(false) };
-        let op = OpId { by: watch.seen.number, at: run as u32 + 1 };
+        let Some(_) = watch.spec.mirror else {
+            return Ok(false);
+        };
+        let Ok(_) = applied(watch, sight) else {
+            return Ok(false);
+        };
+        let op = OpId {
+            by: watch.seen.number,
+            at: run as u32 + 1,
+        };
         let place = self.place.get(&op);
         ensure!(place.is_some(), "the write of effect run {op:?} is lost");
-        ensure!(place > Some(&sight.log), "effect run {op:?} commits before what it saw");
+        ensure!(
+            place > Some(&sight.log),
+            "effect run {op:?} commits before what it saw"
+        );
         Ok(true)
     }
 
@@ -149,11 +221,16 @@ impl<'a> Oracle<'a> {
             let found = self.event(event, &mut low, &mut tags);
             found.map_err(|wrong| format!("{wrong}\n  in step {}: {:?}", event.at, event.what))?;
             let revision = match &event.what {
-                What::Together { fresh: true, sight, .. } => Some(sight.revision),
+                What::Together {
+                    fresh: true, sight, ..
+                } => Some(sight.revision),
                 What::Committed { revision, .. } => Some(*revision),
                 _ => None,
             };
-            ensure!(revision.is_none() || revision >= newest, "{newest:?} was before {event:?}");
+            ensure!(
+                revision.is_none() || revision >= newest,
+                "{newest:?} was before {event:?}"
+            );
             newest = newest.max(revision);
         }
         Ok(())
@@ -167,21 +244,42 @@ impl<'a> Oracle<'a> {
     ) -> Verdict<()> {
         let least = event.before.max(*low);
         match &event.what {
-            What::Together { by, fresh, sight, own } => {
+            What::Together {
+                by,
+                fresh,
+                sight,
+                own,
+            } => {
                 self.sight(by, sight, own.as_ref())?;
                 if *fresh {
-                    ensure!(sight.log >= least, "{by} went back: {} after {least}", sight.log);
+                    ensure!(
+                        sight.log >= least,
+                        "{by} went back: {} after {least}",
+                        sight.log
+                    );
                     *low = sight.log;
                     forwards(tags, sight)?;
                 }
             }
-            What::Alone { target, outcome, after } => {
+            What::Alone {
+                target,
+                outcome,
+                after,
+            } => {
                 ensure!(*after >= least, "the log went back: {after} after {least}");
                 *low = self.alone(target, *outcome, least, *after)?;
             }
-            What::Committed { op, logged: true, after, .. } => {
+            What::Committed {
+                op,
+                logged: true,
+                after,
+                ..
+            } => {
                 let place = self.place[op];
-                ensure!(place > least, "{op:?} committed as {place}, but {least} was past");
+                ensure!(
+                    place > least,
+                    "{op:?} committed as {place}, but {least} was past"
+                );
                 ensure!(*after >= place, "{op:?} is not seen by its own thread");
                 *low = *after;
             }
@@ -208,7 +306,9 @@ impl<'a> Oracle<'a> {
             let outcomes = &self.outcomes[*place as usize];
             let due = match target {
                 Target::Node(id) => outcomes[*id],
-                Target::Passing(rule) => rule.apply(&mut Naive { outcomes: outcomes.clone() }),
+                Target::Passing(rule) => rule.apply(&mut Naive {
+                    outcomes: outcomes.clone(),
+                }),
             };
             due == outcome
         };
@@ -218,9 +318,17 @@ impl<'a> Oracle<'a> {
     }
 
     /// Things read at one revision: all of one state, and right in it.
-    fn sight(&mut self, by: &str, sight: &Sight, own: Option<&(std::sync::Arc<[Write]>, OpId)>) -> Verdict<()> {
+    fn sight(
+        &mut self,
+        by: &str,
+        sight: &Sight,
+        own: Option<&(std::sync::Arc<[Write]>, OpId)>,
+    ) -> Verdict<()> {
         self.tally.observations += sight.reads.len() as u64;
-        ensure!((sight.log as usize) < self.states.len(), "{by} saw a log that is not there");
+        ensure!(
+            (sight.log as usize) < self.states.len(),
+            "{by} saw a log that is not there"
+        );
         let mut signals = self.states[sight.log as usize].clone();
         if let Some(seen) = &sight.signals {
             self.signals(by, sight, seen)?;
@@ -231,7 +339,11 @@ impl<'a> Oracle<'a> {
         }
         let known = sight.signals.is_some();
         let due = self.plan.spec.outcomes(&signals);
-        for (id, outcome) in sight.reads.iter().filter(|(id, _)| known || !self.free[*id]) {
+        for (id, outcome) in sight
+            .reads
+            .iter()
+            .filter(|(id, _)| known || !self.free[*id])
+        {
             ensure!(
                 due[*id] == *outcome,
                 "{by} at {}, log {}: node {id} is {outcome:?} where {:?} is due, over {signals:?}",
@@ -278,14 +390,19 @@ impl<'a> Oracle<'a> {
                 continue;
             }
             // The last logged commit of this thread within what was seen, and the next one.
-            let places = (1..=script.len() as u32).map(|at| (at, self.place.get(&OpId { by: thread, at })));
+            let places =
+                (1..=script.len() as u32).map(|at| (at, self.place.get(&OpId { by: thread, at })));
             let logged = |(at, place): (u32, Option<&u64>)| place.map(|place| (at, *place));
             let logged: Vec<(u32, u64)> = places.filter_map(logged).collect();
-            let last = logged.iter().rfind(|(_, place)| *place <= sight.log).map_or(0, |l| l.0);
-            let next = logged.iter().find(|(_, place)| *place > sight.log).map_or(u32::MAX, |l| l.0);
-            let wrote = |at: &u32| {
-                matches!(&script[*at as usize - 1], Op::Lone { write, .. } if write.signal == signal)
-            };
+            let last = logged
+                .iter()
+                .rfind(|(_, place)| *place <= sight.log)
+                .map_or(0, |l| l.0);
+            let next = logged
+                .iter()
+                .find(|(_, place)| *place > sight.log)
+                .map_or(u32::MAX, |l| l.0);
+            let wrote = |at: &u32| matches!(&script[*at as usize - 1], Op::Lone { write, .. } if write.signal == signal);
             let least = (1..=last).rev().find(wrote).unwrap_or(0);
             let at = mine.map_or(0, |op| op.at);
             ensure!(
@@ -312,11 +429,17 @@ impl<'a> Oracle<'a> {
         let overlaps = seen.overlaps.load(std::sync::atomic::Ordering::Relaxed);
         ensure!(overlaps == 0, "two runs of effect {} at once", seen.number);
         let late = seen.late.load(std::sync::atomic::Ordering::Relaxed);
-        ensure!(late == 0, "effect {} ran after dispose had returned", seen.number);
+        ensure!(
+            late == 0,
+            "effect {} ran after dispose had returned",
+            seen.number
+        );
         let mut tags = vec![HashMap::new(); self.plan.spec.signals.len()];
         for sight in runs.iter() {
             self.tally.runs += 1;
-            let found = self.sight("effect", sight, None).and_then(|()| forwards(&mut tags, sight));
+            let found = self
+                .sight("effect", sight, None)
+                .and_then(|()| forwards(&mut tags, sight));
             found.map_err(|wrong| format!("{wrong}\n  in {:?} {sight:?}", watch.spec))?;
         }
         for pair in runs.windows(2) {
@@ -332,7 +455,10 @@ impl<'a> Oracle<'a> {
     }
 
     fn next_run(&self, watch: &Watch, before: &Sight, after: &Sight) -> Verdict<()> {
-        ensure!(before.revision < after.revision, "an effect did not move forwards");
+        ensure!(
+            before.revision < after.revision,
+            "an effect did not move forwards"
+        );
         ensure!(before.log <= after.log, "an effect went back in the log");
         if watch.spec.tracks_log || before.reads.iter().any(|(id, _)| self.restless(*id)) {
             return Ok(());
@@ -341,7 +467,10 @@ impl<'a> Oracle<'a> {
             let between = &self.outcomes[before.log as usize..=after.log as usize];
             between.iter().any(|outcomes| outcomes[*id] != *outcome)
         });
-        ensure!(changed, "an effect ran although nothing it had read had changed");
+        ensure!(
+            changed,
+            "an effect ran although nothing it had read had changed"
+        );
         Ok(())
     }
 
@@ -368,7 +497,10 @@ impl<'a> Oracle<'a> {
             );
         }
         let newest = self.states.len() as u64 - 1;
-        ensure!(!watch.spec.tracks_log || last.log == newest, "an effect missed the last of the log");
+        ensure!(
+            !watch.spec.tracks_log || last.log == newest,
+            "an effect missed the last of the log"
+        );
         Ok(())
     }
 
@@ -380,14 +512,20 @@ impl<'a> Oracle<'a> {
             What::Together { sight, .. } => Some((sight.revision, sight.log)),
             _ => None,
         });
-        let evaluations = remains.evaluations.iter().map(|e| (e.sight.revision, e.sight.log));
+        let evaluations = remains
+            .evaluations
+            .iter()
+            .map(|e| (e.sight.revision, e.sight.log));
         for (revision, log) in together.chain(evaluations) {
             let other = *order.entry(revision).or_insert(log);
             ensure!(other == log, "{revision} is log {other} and log {log}");
         }
         let places: Vec<_> = order.iter().collect();
         for pair in places.windows(2) {
-            ensure!(pair[0].1 <= pair[1].1, "revisions and log disagree: {pair:?}");
+            ensure!(
+                pair[0].1 <= pair[1].1,
+                "revisions and log disagree: {pair:?}"
+            );
         }
         Ok(())
     }
@@ -403,8 +541,14 @@ impl<'a> Oracle<'a> {
             };
             due += runs.iter().filter(panics).count() as u64;
         }
-        let reported = remains.plant.failures.load(std::sync::atomic::Ordering::Relaxed);
-        ensure!(reported == due, "{reported} failures reported where {due} effect runs panicked");
+        let reported = remains
+            .plant
+            .failures
+            .load(std::sync::atomic::Ordering::Relaxed);
+        ensure!(
+            reported == due,
+            "{reported} failures reported where {due} effect runs panicked"
+        );
         Ok(())
     }
 
@@ -414,12 +558,20 @@ impl<'a> Oracle<'a> {
         let last = self.states.last().expect("there is a first state");
         for (at, spec) in self.plan.spec.signals.iter().enumerate() {
             let free = matches!(spec.role, Role::Free { .. });
-            ensure!(free || signals[at] == last[at], "signal {at} is {:?} at rest", signals[at]);
+            ensure!(
+                free || signals[at] == last[at],
+                "signal {at} is {:?} at rest",
+                signals[at]
+            );
         }
         let due = self.plan.spec.outcomes(&signals);
         for (id, node) in plant.nodes.iter().enumerate() {
             let found = node.try_get(id);
-            ensure!(found == due[id], "node {id} is {found:?} at rest where {:?} is due", due[id]);
+            ensure!(
+                found == due[id],
+                "node {id} is {found:?} at rest where {:?} is due",
+                due[id]
+            );
         }
         Ok(())
     }
@@ -445,9 +597,14 @@ fn applied(watch: &Watch, sight: &Sight) -> Outcome {
 /// Per author, what is seen of the writes to a signal never goes back.
 fn forwards(tags: &mut [HashMap<u32, u32>], sight: &Sight) -> Verdict<()> {
     for (at, value) in sight.signals.iter().flatten().enumerate() {
-        let Some(op) = OpId::of_tag(value.tag) else { continue };
+        let Some(op) = OpId::of_tag(value.tag) else {
+            continue;
+        };
         let newest = tags[at].entry(op.by).or_insert(0);
-        ensure!(*newest <= op.at, "signal {at} went back: {op:?} after its author's {newest}");
+        ensure!(
+            *newest <= op.at,
+            "signal {at} went back: {op:?} after its author's {newest}"
+        );
         *newest = op.at;
     }
     Ok(())

@@ -109,13 +109,24 @@ pub(crate) enum Rule {
     Mix(Id, Id, u64),
     Modulo(Id, u64),
     /// One of two, as a third says.
-    Choose { by: Id, odd: Id, even: Id },
+    Choose {
+        by: Id,
+        odd: Id,
+        even: Id,
+    },
     /// One of several, as another says.
-    Index { by: Id, among: Vec<Id> },
+    Index {
+        by: Id,
+        among: Vec<Id>,
+    },
     /// In order, until one is odd.
     FirstOdd(Vec<Id>),
     /// Panics for every number with this remainder.
-    Fail { of: Id, modulo: u64, rest: u64 },
+    Fail {
+        of: Id,
+        modulo: u64,
+        rest: u64,
+    },
     /// Survives a failing source.
     Catch(Id),
 }
@@ -207,18 +218,25 @@ impl Spec {
     }
 
     pub(crate) fn first(&self) -> Vec<Val> {
-        self.signals.iter().map(|signal| Val::plain(signal.first)).collect()
+        self.signals
+            .iter()
+            .map(|signal| Val::plain(signal.first))
+            .collect()
     }
 
     /// The outcome of every node, from nothing but the signals.
     pub(crate) fn outcomes(&self, signals: &[Val]) -> Vec<Outcome> {
-        let mut known = Naive { outcomes: Vec::with_capacity(self.nodes()) };
+        let mut known = Naive {
+            outcomes: Vec::with_capacity(self.nodes()),
+        };
         for (signal, value) in self.signals.iter().zip(signals) {
             known.outcomes.push(Ok(signal.compare.seen(value.v)));
         }
         for computed in &self.computeds {
             let outcome = computed.rule.apply(&mut known);
-            known.outcomes.push(outcome.map(|number| computed.compare.seen(number)));
+            known
+                .outcomes
+                .push(outcome.map(|number| computed.compare.seen(number)));
         }
         known.outcomes
     }
@@ -254,20 +272,39 @@ impl Sources for Naive {
 pub(crate) fn random_rule(rng: &mut Rng, end: Id) -> Rule {
     let mut id = || {
         let one = rng.below(end);
-        if rng.percent(60) { one.max(rng.below(end)) } else { one }
+        if rng.percent(60) {
+            one.max(rng.below(end))
+        } else {
+            one
+        }
     };
     let (a, b, c, d) = (id(), id(), id(), id());
-    let several = if rng.percent(50) { vec![a, b, c] } else { vec![a, b, c, d] };
+    let several = if rng.percent(50) {
+        vec![a, b, c]
+    } else {
+        vec![a, b, c, d]
+    };
     match rng.below(10) {
         0 | 1 => Rule::Sum(several),
         2 => Rule::Mix(a, b, rng.next() % 7),
         3 => Rule::Modulo(a, 2 + rng.next() % 3),
-        4 | 5 => Rule::Choose { by: a, odd: b, even: c },
-        6 => Rule::Index { by: d, among: several },
+        4 | 5 => Rule::Choose {
+            by: a,
+            odd: b,
+            even: c,
+        },
+        6 => Rule::Index {
+            by: d,
+            among: several,
+        },
         7 => Rule::FirstOdd(several),
         8 => {
             let modulo = 3 + rng.next() % 4;
-            Rule::Fail { of: a, modulo, rest: rng.next() % modulo }
+            Rule::Fail {
+                of: a,
+                modulo,
+                rest: rng.next() % modulo,
+            }
         }
         _ => Rule::Catch(a),
     }

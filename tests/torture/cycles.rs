@@ -22,12 +22,19 @@ fn cycles_across_threads() {
         let effort = Effort::of(4_000);
         let shift = Shift::new(WRITERS, 1_000);
         let done = crew(WRITERS + READERS, |index| {
-            if index < WRITERS { ring.turn(&shift, effort) } else { ring.read(&shift, index) }
+            if index < WRITERS {
+                ring.turn(&shift, effort)
+            } else {
+                ring.read(&shift, index)
+            }
         });
-        let (reads, cycles, wrong) = done[WRITERS..]
-            .iter()
-            .fold((0, 0, 0), |sum, done| (sum.0 + done.0, sum.1 + done.1, sum.2 + done.2));
-        println!("cycles: {} turns, {cycles} cycles, {wrong} wrong of {reads} reads", done[0].0);
+        let (reads, cycles, wrong) = done[WRITERS..].iter().fold((0, 0, 0), |sum, done| {
+            (sum.0 + done.0, sum.1 + done.1, sum.2 + done.2)
+        });
+        println!(
+            "cycles: {} turns, {cycles} cycles, {wrong} wrong of {reads} reads",
+            done[0].0
+        );
         assert_eq!(wrong, 0, "outcomes that do not belong to their gate");
         for gate in 0..6 {
             ring.gate.set(gate);
@@ -68,7 +75,10 @@ impl Ring {
                     return value;
                 }
                 let next = next.upgrade().expect("the ring outlives its reads");
-                next.get().expect("both are made before the first read").get() + value
+                next.get()
+                    .expect("both are made before the first read")
+                    .get()
+                    + value
             })
         };
         a.set(half(2, 1, &b)).expect("set once");
@@ -106,7 +116,8 @@ impl Ring {
                 1 => (None, self.b().try_get().ok()),
                 _ => self.at_one_revision(&mut wrong),
             };
-            let possible = matches!(found.0, None | Some(1 | 11)) && matches!(found.1, None | Some(10 | 11));
+            let possible =
+                matches!(found.0, None | Some(1 | 11)) && matches!(found.1, None | Some(10 | 11));
             wrong += u64::from(!possible);
             cycles += u64::from(found == (None, None));
             reads += 1;

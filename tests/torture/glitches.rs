@@ -53,7 +53,8 @@ impl Diamond {
             let (x, y) = (x.clone(), y.clone());
             move || x.get() - y.get()
         });
-        let (torn_effects, effect_runs) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+        let (torn_effects, effect_runs) =
+            (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let last_seen = Arc::<AtomicU64>::default();
         let watch = g.effect({
             let (x, y, z, s) = (x.clone(), y.clone(), z.clone(), s.clone());
@@ -70,14 +71,28 @@ impl Diamond {
             }
         });
         let graph = g.clone();
-        Diamond { graph, s, x, y, z, torn_effects, effect_runs, last_seen, _watch: watch }
+        Diamond {
+            graph,
+            s,
+            x,
+            y,
+            z,
+            torn_effects,
+            effect_runs,
+            last_seen,
+            _watch: watch,
+        }
     }
 
     fn run(&self, writers: usize) {
         let effort = Effort::share(40_000, 2);
         let shift = Shift::new(writers, LEAST);
         let done = crew(writers + READERS, |index| {
-            if index < writers { self.write(&shift, effort) } else { self.read(&shift) }
+            if index < writers {
+                self.write(&shift, effort)
+            } else {
+                self.read(&shift)
+            }
         });
         self.graph.settle().expect("nothing loops");
         let commits: u64 = done[..writers].iter().map(|(commits, _)| commits).sum();
@@ -89,7 +104,11 @@ impl Diamond {
             "diamond, {writers} writing: {commits} commits, {glitches} glitches in {reads} reads, \
              {torn} in {runs} effect runs"
         );
-        assert_eq!((glitches, torn), (0, 0), "glitches in reads, in effect runs");
+        assert_eq!(
+            (glitches, torn),
+            (0, 0),
+            "glitches in reads, in effect runs"
+        );
         assert_eq!(self.z.get(), 0);
         assert_eq!(self.x.get(), self.s.get());
         let last = self.last_seen.load(Ordering::Relaxed) as i64;
@@ -161,7 +180,8 @@ impl Pair {
             let (a, b) = (a.clone(), b.clone());
             move || a.get() + b.get()
         });
-        let (torn_effects, effect_runs) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+        let (torn_effects, effect_runs) =
+            (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let watch = g.effect({
             let (a, b) = (a.clone(), b.clone());
             let (torn, runs) = (Arc::clone(&torn_effects), Arc::clone(&effect_runs));
@@ -170,14 +190,26 @@ impl Pair {
                 runs.fetch_add(1, Ordering::Relaxed);
             }
         });
-        Pair { graph: g.clone(), a, b, sum, torn_effects, effect_runs, _watch: watch }
+        Pair {
+            graph: g.clone(),
+            a,
+            b,
+            sum,
+            torn_effects,
+            effect_runs,
+            _watch: watch,
+        }
     }
 
     fn run(&self, writers: usize) {
         let effort = Effort::share(20_000, 2);
         let shift = Shift::new(writers, LEAST);
         let done = crew(writers + READERS, |index| {
-            if index < writers { self.write(&shift, effort, index) } else { self.read(&shift) }
+            if index < writers {
+                self.write(&shift, effort, index)
+            } else {
+                self.read(&shift)
+            }
         });
         self.graph.settle().expect("nothing loops");
         let commits: u64 = done[..writers].iter().map(|(commits, _)| commits).sum();
@@ -189,7 +221,11 @@ impl Pair {
             "batches, {writers} writing: {commits} commits, {glitches} glitches in {reads} reads, \
              {torn} in {runs} effect runs"
         );
-        assert_eq!((glitches, torn), (0, 0), "glitches in reads, in effect runs");
+        assert_eq!(
+            (glitches, torn),
+            (0, 0),
+            "glitches in reads, in effect runs"
+        );
         assert_eq!(self.a.get() + self.b.get(), 0);
     }
 

@@ -29,9 +29,20 @@ impl Triple {
         });
         let parity = graph.computed({
             let (n, sum) = (parts[0].clone(), sum.clone());
-            move || if n.get() % 2 == 0 { 0 } else { 1 + sum.get() % 6 }
+            move || {
+                if n.get() % 2 == 0 {
+                    0
+                } else {
+                    1 + sum.get() % 6
+                }
+            }
         });
-        Triple { graph, parts, sum, parity }
+        Triple {
+            graph,
+            parts,
+            sum,
+            parity,
+        }
     }
 
     fn step(&self) {
@@ -139,7 +150,11 @@ fn drafts_under_writers() {
         let wrong: u64 = done.iter().map(|done| done.1).sum();
         println!("drafts: {commits} commits, {wrong} wrong of {drafts} drafts");
         assert_eq!(wrong, 0);
-        assert_eq!(triple.parts[0].get(), commits, "a dropped draft changed nothing");
+        assert_eq!(
+            triple.parts[0].get(),
+            commits,
+            "a dropped draft changed nothing"
+        );
         assert_eq!(tally.get(), drafts, "each draft committed its count once");
     });
 }
@@ -194,7 +209,10 @@ fn linked_under_writers() {
         let g = Graph::new();
         let source = g.signal(0u64);
         let chosen = g.enter(|| {
-            isobar::linked(&source, |source: &u64, _| Choice { of: *source, by_hand: false })
+            isobar::linked(&source, |source: &u64, _| Choice {
+                of: *source,
+                by_hand: false,
+            })
         });
         let stats = g.clone();
         case.knows(move || format!("{:?}", stats.stats()));
@@ -208,7 +226,10 @@ fn linked_under_writers() {
         let by_hand: u64 = done.iter().map(|done| done.2).sum();
         let wrong: u64 = done.iter().map(|done| done.1).sum();
         let reads: u64 = done[WRITERS..].iter().map(|done| done.0).sum();
-        println!("linked: {} changes, {by_hand} seen set, {wrong} wrong of {reads} reads", done[0].0);
+        println!(
+            "linked: {} changes, {by_hand} seen set, {wrong} wrong of {reads} reads",
+            done[0].0
+        );
         assert_eq!(wrong, 0);
     });
 }
@@ -257,7 +278,12 @@ fn choose(
     (choices, wrong, 0)
 }
 
-fn compare(g: &Graph, source: &Signal<u64>, chosen: &Linked<Choice>, shift: &Shift) -> (u64, u64, u64) {
+fn compare(
+    g: &Graph,
+    source: &Signal<u64>,
+    chosen: &Linked<Choice>,
+    shift: &Shift,
+) -> (u64, u64, u64) {
     let (mut reads, mut wrong, mut by_hand) = (0, 0, 0);
     while shift.goes_on(reads) {
         let snap = g.snapshot();

@@ -169,16 +169,21 @@ fn s29() {
 /// ```
 /// T2's request may be in the queue when T1 comes to the drop.
 fn s39() {
+    use loom::sync::{Condvar, Mutex};
     use loom::thread::{ThreadId, current};
+    use std::sync::Arc;
 
-    struct Stall(u64, Option<(ThreadId, loom::sync::mpsc::Receiver<()>)>);
+    struct Stall(u64, Option<(ThreadId, Arc<(Mutex<bool>, Condvar)>)>);
     impl Drop for Stall {
         fn drop(&mut self) {
             // T2 may come to drop it, too, and must not wait for itself.
             if let Some((t1, told)) = &self.1
                 && *t1 == current().id()
             {
-                told.recv().expect("T2 tells");
+                let mut done = told.0.lock().expect("no panics");
+                while !*done {
+                    done = told.1.wait(done).expect("no panics");
+                }
             }
         }
     }
@@ -187,18 +192,15 @@ fn s39() {
             self.0 == other.0
         }
     }
-    // SAFETY: only dropped, and once; loom's receiver is not `Sync` because it need not be.
-    unsafe impl Sync for Stall {}
-    // SAFETY: as above.
-    unsafe impl Send for Stall {}
 
     let g = Graph::new();
-    let (tell, told) = loom::sync::mpsc::channel();
-    let a = g.signal(Stall(0, Some((current().id(), told))));
+    let told = Arc::new((Mutex::new(false), Condvar::new()));
+    let a = g.signal(Stall(0, Some((current().id(), told.clone()))));
     let b = g.signal(0);
     let w = spawn(move || {
         b.set(1);
-        tell.send(()).expect("T1 listens");
+        *told.0.lock().expect("no panics") = true;
+        told.1.notify_all();
     });
     for value in 1..4 {
         a.set(Stall(value, None));

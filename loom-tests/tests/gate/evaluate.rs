@@ -1,6 +1,6 @@
 //! Evaluations: one revision each, whatever commits and whoever else evaluates.
 
-use crate::scenario::{Mode::*, Scenario, claim};
+use crate::scenario::{EXPECTED, Mode::*, Scenario, claim};
 use crate::world::{above, join, pair, set_both, spawn, twins};
 use isobar::{Computed, Graph, ReadError};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -101,7 +101,7 @@ fn s19() {
         let a = a.clone();
         move || {
             let a = a.get();
-            assert!(a != 1, "expected by the scenario");
+            assert!(a != 1, "{EXPECTED}");
             a
         }
     });

@@ -6,7 +6,7 @@
 //! that a recompute in steady state allocates nothing.
 
 use crate::error::ReadError;
-use crate::sync::count::AtomicUsize;
+use crate::sync::count::AtomicU32;
 use crate::sync::{AcqRel, Acquire, AtomicPtr, AtomicU64, Relaxed, UnsafeCell};
 use std::alloc::Layout;
 use std::ptr::{NonNull, null_mut};
@@ -34,7 +34,10 @@ struct BlockKind {
 #[derive(Debug)]
 pub(crate) struct Header {
     kind: &'static BlockKind,
-    count: AtomicUsize,
+    count: AtomicU32,
+    /// Memo: for how many revisions after `from` it is needed once retired, `u32::MAX`: all.
+    /// Written by the claim's owner at retirement.
+    span: UnsafeCell<u32>,
     /// Version: `revision << 1 | visible`, written by the committer. Memo: the revision at which
     /// the value last changed, written before publication.
     pub(crate) stamp: AtomicU64,
@@ -42,10 +45,8 @@ pub(crate) struct Header {
     pub(crate) older: AtomicPtr<Header>,
     /// The record's place in a list of retired ones; owned by whoever owns the list.
     pub(crate) next: UnsafeCell<*mut Header>,
-    /// Memo: the revisions `from..until` it is needed for once retired. `from` is written before
-    /// publication, `until` by the claim's owner at retirement.
-    pub(crate) from: UnsafeCell<u64>,
-    pub(crate) until: UnsafeCell<u64>,
+    /// Memo: the first revision it is exact for. Written before publication.
+    from: UnsafeCell<u64>,
 }
 
 // SAFETY: shared fields are atomics; the cells are written by the one owner their docs name, and
@@ -102,12 +103,12 @@ fn allocate<S: Shaped, T>(value: T) -> Shared {
     let block = memory::take(kind.layout).cast::<Block<T>>();
     let header = Header {
         kind,
-        count: AtomicUsize::new(1),
+        count: AtomicU32::new(1),
+        span: UnsafeCell::new(0),
         stamp: AtomicU64::new(0),
         older: AtomicPtr::new(null_mut()),
         next: UnsafeCell::new(null_mut()),
         from: UnsafeCell::new(0),
-        until: UnsafeCell::new(0),
     };
     // SAFETY: `take` returned unshared memory of exactly this layout.
     unsafe { block.write(Block { header, value }) };
@@ -145,7 +146,8 @@ impl Shared {
         // SAFETY: the caller's duty.
         let header = unsafe { block.as_ref() };
         // Relaxed: a new count is made from an existing one, as in std's Arc.
-        header.count.fetch_add(1, Relaxed);
+        let before = header.count.fetch_add(1, Relaxed);
+        assert!(before < u32::MAX / 2, "fewer than 2^31 counts on one value");
         Self(block)
     }
 
@@ -196,6 +198,36 @@ impl Drop for Shared {
 }
 
 impl Header {
+    /// # Safety
+    /// Before publication, by the claim's owner.
+    pub(crate) unsafe fn set_from(&self, revision: u64) {
+        // SAFETY: the caller's duty.
+        self.from.with_mut(|from| unsafe { *from = revision });
+    }
+
+    /// The revisions a retired memo is needed for: from the first to before the last.
+    ///
+    /// # Safety
+    /// After retirement, by whoever owns the list it is in.
+    pub(crate) unsafe fn needed_for(&self) -> (u64, u64) {
+        // SAFETY: the caller's duty.
+        let from = self.from.with(|from| unsafe { *from });
+        // SAFETY: the caller's duty.
+        let span = self.span.with(|span| unsafe { *span });
+        let until = if span == u32::MAX { u64::MAX } else { from + u64::from(span) };
+        (from, until)
+    }
+
+    /// # Safety
+    /// At retirement, by the claim's owner.
+    pub(crate) unsafe fn set_until(&self, until: u64) {
+        // SAFETY: the caller's duty.
+        let from = self.from.with(|from| unsafe { *from });
+        let span = u32::try_from(until.saturating_sub(from)).unwrap_or(u32::MAX);
+        // SAFETY: the caller's duty.
+        self.span.with_mut(|cell| unsafe { *cell = span });
+    }
+
     /// The block that carries the value or the error.
     #[inline]
     pub(crate) fn resolve(&self) -> NonNull<Header> {
@@ -242,11 +274,11 @@ mod memory {
     use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
     use std::ptr::NonNull;
 
-    const STEP: usize = 16;
-    const CLASSES: usize = 17;
+    const STEP: usize = 8;
+    const CLASSES: usize = 33;
     /// How many free blocks of one size a thread keeps.
     #[cfg(not(loom))]
-    const KEPT: usize = 8192;
+    const KEPT: usize = 1 << 16;
 
     fn class_of(layout: Layout) -> Option<usize> {
         let class = layout.size().div_ceil(STEP);

@@ -86,11 +86,7 @@ fn a_fan_recomputes_without_allocating() {
     steady("fan, observed", || s.update(|n| n + 1));
     let (_effects, more) = watch(&g, &level);
     steady("fan, observed at every node", || s.update(|n| n + 1));
-    assert!(
-        runs.load(Ordering::Relaxed)
-            .min(more.load(Ordering::Relaxed))
-            > WAVES
-    );
+    assert!(runs.load(Ordering::Relaxed).min(more.load(Ordering::Relaxed)) > WAVES);
 }
 
 #[test]
@@ -106,11 +102,7 @@ fn a_diamond_recomputes_without_allocating() {
     let fickle = g.computed({
         let (left, right, t) = (left.clone(), right.clone(), t.clone());
         move || {
-            if left.get() % 2 == 0 {
-                right.get()
-            } else {
-                t.get()
-            }
+            if left.get() % 2 == 0 { right.get() } else { t.get() }
         }
     });
     steady("diamond, pulled", || {
@@ -151,10 +143,7 @@ fn a_computed_of_one_source_is_small() {
             nodes.push(node);
         }
         let grown = BYTES.get() - before + (NODES * size_of::<Computed<u64>>()) as i64;
-        assert_eq!(
-            nodes.iter().map(|node| node.get()).sum::<u64>(),
-            2 * NODES as u64
-        );
+        assert_eq!(nodes.iter().map(|node| node.get()).sum::<u64>(), 2 * NODES as u64);
         if round == 0 {
             each = grown as f64 / NODES as f64;
         }
@@ -166,10 +155,7 @@ fn a_computed_of_one_source_is_small() {
     println!("a computed with one source, its handle and its closure: {each:.1} bytes");
     println!("live bytes after each of four rounds of making and dropping: {left:?}");
     // What is kept for reuse is kept once.
-    assert!(
-        left[3] <= left[1] + 1_024,
-        "memory grows with each round: {left:?}"
-    );
+    assert!(left[3] <= left[1] + 1_024, "memory grows with each round: {left:?}");
     assert!(each <= 256.0, "{each} bytes");
 }
 
@@ -205,8 +191,5 @@ fn steady(name: &str, mut wave: impl FnMut()) {
     }
     let made = ALLOCATIONS.get() - before;
     println!("{name}: {made} allocations in {WAVES} waves");
-    assert!(
-        made <= ALLOWED,
-        "{name}: {made} allocations in {WAVES} waves"
-    );
+    assert!(made <= ALLOWED, "{name}: {made} allocations in {WAVES} waves");
 }

@@ -361,7 +361,10 @@ impl File {
         let (mut note, mut kind, mut found) = (".md", "", Vec::new());
         for (line, word) in bare.filter(|(_, word)| !word.is_empty()) {
             match word.trim_end_matches('s') {
-                "claim" | "Claim" | "step" | "Step" => kind = word.trim_end_matches('s'),
+                "claim" | "Claim" | "step" | "Step" => {
+                    note = if kind.is_empty() { note } else { ".md" };
+                    kind = word.trim_end_matches('s');
+                }
                 "and" if !kind.is_empty() => {}
                 _ if !kind.is_empty() && is_label(word) => {
                     found.push((line, note, format!("{kind} {word}")));

@@ -442,7 +442,7 @@ fn publish(view: &View, step: Step<'_>, block: Shared, recorded: Recorded) -> Fo
             // Relaxed: published by `value` below.
             block.header().stamp.store(valid_from, Relaxed);
             // SAFETY: nobody else has the block yet.
-            block.header().from.with_mut(|from| unsafe { *from = valid_from });
+            unsafe { block.header().set_from(valid_from) };
             // Release: before `value`, see `usable`.
             node.valid_from.store(valid_from, Release);
             let sources = step.claim.sources();
@@ -576,13 +576,12 @@ fn timed(node: &Node) -> Result<Shared, Box<dyn Any + Send>> {
     let started = std::time::Instant::now();
     let ran = node.run();
     let cost = started.elapsed().saturating_sub(started - before);
-    let nanos = u32::try_from(cost.as_nanos()).unwrap_or(u32::MAX).max(1);
-    // Relaxed: hints.
-    node.cost.store(nanos, Relaxed);
+    let nanos = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX).clamp(1, 1 << 32);
+    node.set_cost(nanos);
     let mean = &node.world().mean_cost;
     // Relaxed: a lost update costs precision only.
     let old = mean.load(Relaxed);
-    let new = if old == 0 { u64::from(nanos) } else { (old * 7 + u64::from(nanos)) / 8 };
+    let new = if old == 0 { nanos } else { (old * 7 + nanos) / 8 };
     // Relaxed: as above.
     mean.store(new, Relaxed);
     ran

@@ -109,8 +109,8 @@ impl<'w> View<'w> {
     pub(crate) fn retire(&self, memo: NonNull<Header>, until: u64) {
         // SAFETY: alive until retired, and readers do not look at the cells.
         let header = unsafe { memo.as_ref() };
-        // SAFETY: the claim's owner writes it, before the list's Release.
-        header.until.with_mut(|cell| unsafe { *cell = until });
+        // SAFETY: the claim's owner asks.
+        unsafe { header.set_until(until) };
         let (first, last) = self.retired.get().map_or((std::ptr::null_mut(), memo), |ends| {
             let (first, last) = ends;
             (first.as_ptr(), last)

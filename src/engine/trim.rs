@@ -55,8 +55,8 @@ pub(crate) fn collect(world: &Arc<World>) {
     }
 }
 
-/// A cheap look after a commit: are there retired memos enough to be worth it?
-pub(crate) fn after_wave(world: &Arc<World>) {
+/// A cheap look after a commit or a wave: is there garbage enough to be worth it?
+pub(crate) fn if_due(world: &Arc<World>) {
     // Relaxed: hints.
     if world.counters.awaiting.load(Relaxed) < world.look_at.load(Relaxed) {
         return;
@@ -197,10 +197,8 @@ fn sort_memos(first: *mut Header, view: &View<'_>, gone: &mut List, waiting: &mu
         let header = unsafe { memo.as_ref() };
         // SAFETY: as above.
         at = NonNull::new(header.next.with(|next| unsafe { *next }));
-        // SAFETY: written before retirement.
-        let from = header.from.with(|cell| unsafe { *cell });
         // SAFETY: as above.
-        let until = header.until.with(|cell| unsafe { *cell });
+        let (from, until) = unsafe { header.needed_for() };
         if view.needs_memo(from, until) {
             waiting.push(memo);
         } else {

@@ -125,7 +125,7 @@ fn waves_with(world: &Arc<World>, effects: &mut Vec<EffectRef>) -> LeftOver {
         }
         wave(world, effects);
         effects.clear();
-        trim::after_wave(world);
+        trim::if_due(world);
         world.bury();
         first = false;
     }
@@ -253,10 +253,7 @@ impl Levels {
     fn refresh(self, world: &Arc<World>, revision: u64) -> bool {
         // Relaxed: a hint.
         let mean = world.mean_cost.load(Relaxed).max(1);
-        let cost = |node: &NodeRef| match node.cost.load(Relaxed) {
-            0 => mean,
-            cost => u64::from(cost),
-        };
+        let cost = |node: &NodeRef| node.cost().unwrap_or(mean);
         let works: Vec<u64> = self.0.values().map(|level| level.iter().map(cost).sum()).collect();
         let worth = |work: u64, level: &Vec<NodeRef>| {
             level.len() > 1 && (work > GRAIN || cfg!(loom))

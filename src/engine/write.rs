@@ -8,7 +8,7 @@ use super::commit::{Part, commit, commit_together};
 use super::frame::{BatchViews, Frame, Reads, View, Writes};
 use super::overlay::{Act, Overlay, Pending, Replay, Savepoint, Taken};
 use super::read::{newest_version, version_at};
-use super::{private, react, wave};
+use super::{private, react, trim, wave};
 use crate::block::{Header, Shared};
 use crate::error::WriteError;
 use crate::revision::Revision;
@@ -220,6 +220,7 @@ fn resolved_share(kept: &Kept) -> Shared {
 /// What follows a commit on the thread that made it.
 pub(crate) fn after(world: &Arc<World>) {
     wave::after_commit(world);
+    trim::if_due(world);
 }
 
 fn log(world: &World, revision: u64, place: Place) {

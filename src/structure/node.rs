@@ -7,7 +7,7 @@
 use super::observers::{Observers, SlotRef};
 use super::world::World;
 use crate::block::{Header, Shared};
-use crate::sync::count::{AtomicU32, AtomicUsize};
+use crate::sync::count::{AtomicU16, AtomicU32};
 use crate::sync::{
     AcqRel, Acquire, AtomicPtr, AtomicU8, AtomicU64, Relaxed, UnsafeCell,
 };
@@ -79,10 +79,14 @@ pub(crate) struct Node {
     world: ManuallyDrop<Arc<World>>,
     /// 1 + the highest level of the sources, when they were last recorded: a hint for waves.
     pub(crate) level: AtomicU32,
-    /// What a run costs, in ns, when last measured; 0 unknown. A hint for waves.
-    pub(crate) cost: AtomicU32,
     /// Handles and edges.
-    strong: AtomicUsize,
+    strong: AtomicU32,
+    /// Place in the world's register.
+    pub(crate) index: AtomicU32,
+    /// What a run costs, in units of `COST_UNIT` ns, when last measured; 0 unknown. A hint.
+    cost: AtomicU16,
+    /// Signal: is it in the list to trim? See `listed`.
+    listed: AtomicU8,
     /// The chain of evaluations that owns this node's computation; 0 free.
     pub(crate) claim: AtomicU64,
     pub(crate) observers: Observers,
@@ -91,14 +95,14 @@ pub(crate) struct Node {
     /// Computed, effect: the marker's list. Signal: the list of signals to trim. Owned by the
     /// commit right.
     pub(crate) next: UnsafeCell<*const Node>,
-    /// Signal: is it in the list to trim? See `Listed`.
-    listed: AtomicU8,
-    /// Place in the world's register.
-    pub(crate) index: AtomicU32,
     pub(crate) id: u64,
     place: &'static Location<'static>,
-    name: Option<Arc<str>>,
+    /// Boxed, for most nodes have none.
+    name: Option<Box<Arc<str>>>,
 }
+
+/// The unit of `Node::cost`, in ns.
+const COST_UNIT: u64 = 64;
 
 // SAFETY: shared fields are atomics; each cell has the one owner its docs name; payloads are
 // `Send + Sync` by the bounds of `NodeRef::new`.
@@ -153,17 +157,17 @@ impl NodeRef {
             valid_from: AtomicU64::new(valid_from),
             kind,
             level: AtomicU32::new(0),
-            cost: AtomicU32::new(0),
-            strong: AtomicUsize::new(1),
+            strong: AtomicU32::new(1),
+            index: AtomicU32::new(0),
+            cost: AtomicU16::new(0),
+            listed: AtomicU8::new(listed::NO),
             claim: AtomicU64::new(0),
             observers: Observers::new(),
             sources: UnsafeCell::new(Sources::new()),
             next: UnsafeCell::new(std::ptr::null()),
-            listed: AtomicU8::new(listed::NO),
-            index: AtomicU32::new(0),
             id: world.next_id(),
             place,
-            name,
+            name: name.map(Box::new),
             world: ManuallyDrop::new(world),
         };
         let record = Box::new(NodeWith { node, payload });
@@ -224,7 +228,7 @@ impl Clone for NodeRef {
     fn clone(&self) -> Self {
         // Relaxed: a new count is made from an existing one.
         let before = self.strong.fetch_add(1, Relaxed);
-        assert!(before < usize::MAX / 2, "more handles than the address space holds");
+        assert!(before < u32::MAX / 2, "fewer than 2^31 handles and edges of one node");
         Self(self.0)
     }
 }
@@ -298,9 +302,24 @@ impl Node {
         marked.max(self.inherited_at.load(Acquire))
     }
 
+    /// What a run costs, in ns; `None` if it was never measured.
+    pub(crate) fn cost(&self) -> Option<u64> {
+        // Relaxed: a hint.
+        match self.cost.load(Relaxed) {
+            0 => None,
+            cost => Some(u64::from(cost) * COST_UNIT),
+        }
+    }
+
+    pub(crate) fn set_cost(&self, nanos: u64) {
+        let units = nanos.div_ceil(COST_UNIT).clamp(1, u64::from(u16::MAX));
+        // Relaxed: a hint.
+        self.cost.store(units as u16, Relaxed);
+    }
+
     pub(crate) fn name(&self) -> Arc<str> {
         match &self.name {
-            Some(name) => name.clone(),
+            Some(name) => Arc::clone(name),
             None => {
                 let kind = match self.role() {
                     NodeKind::Signal => "signal",

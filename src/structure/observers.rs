@@ -14,7 +14,7 @@ use super::node::Node;
 use crate::sync::{Acquire, AtomicPtr, AtomicUsize, Mutex, Relaxed, Release, UnsafeCell};
 use std::ptr::{NonNull, null_mut};
 
-const INLINE: usize = 2;
+const INLINE: usize = 1;
 #[cfg(not(loom))]
 const FIRST_CHUNK: usize = 4;
 #[cfg(loom)]

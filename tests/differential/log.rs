@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::spec::{Compare, Id, Outcome, Spec, Val};
+use crate::spec::{Id, Outcome, Spec, Val};
 
 /// An operation: the thread (or effect) and its place in that thread's script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,10 +22,7 @@ impl OpId {
     }
 
     pub(crate) fn of_tag(tag: u64) -> Option<OpId> {
-        (tag != 0).then_some(OpId {
-            by: (tag >> 32) as u32,
-            at: tag as u32,
-        })
+        (tag != 0).then_some(OpId { by: (tag >> 32) as u32, at: tag as u32 })
     }
 }
 
@@ -51,10 +48,7 @@ impl Write {
     pub(crate) fn of(&self, old: &Val, tag: u64) -> Val {
         match self.how {
             How::Set => Val { v: self.v, tag },
-            How::Update | How::Mutate => Val {
-                v: (old.v + self.v) % crate::spec::MODULUS,
-                tag,
-            },
+            How::Update | How::Mutate => Val { v: (old.v + self.v) % crate::spec::MODULUS, tag },
         }
     }
 }
@@ -128,12 +122,8 @@ pub(crate) fn commit(spec: &Spec, signals: &mut [Val], writes: &[Write], tag: u6
     let before = signals.to_vec();
     overlay(signals, writes, tag);
     for (at, signal) in spec.signals.iter().enumerate() {
-        let compare = match signal.compare {
-            // The engine's own call decides whether it panics; here only equality counts.
-            Compare::Panics(_) => Compare::Number,
-            other => other,
-        };
-        if compare.equal(&before[at], &signals[at]) {
+        // The engine's own call decides whether equality panics; here only its answer counts.
+        if signal.compare.same(&before[at], &signals[at]) {
             signals[at] = before[at];
         }
     }

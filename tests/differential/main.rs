@@ -20,22 +20,13 @@ mod single;
 mod spec;
 
 #[path = "../torture/crew.rs"]
-#[allow(
-    dead_code,
-    reason = "shared with the torture test, which uses all of it"
-)]
+#[allow(dead_code, reason = "shared with the torture test, which uses all of it")]
 mod crew;
 #[path = "../torture/effort.rs"]
-#[allow(
-    dead_code,
-    reason = "shared with the torture test, which uses all of it"
-)]
+#[allow(dead_code, reason = "shared with the torture test, which uses all of it")]
 mod effort;
 #[path = "../torture/watchdog.rs"]
-#[allow(
-    dead_code,
-    reason = "shared with the torture test, which uses all of it"
-)]
+#[allow(dead_code, reason = "shared with the torture test, which uses all of it")]
 mod watchdog;
 
 use std::env;
@@ -60,11 +51,7 @@ fn random_graphs_from_many_threads() {
         let told = Arc::clone(&current);
         case.knows(move || {
             let seed = told.load(Ordering::Relaxed);
-            format!(
-                "{}\n{:?}",
-                rerun(seed, "random_graphs_from_many_threads"),
-                plan(seed)
-            )
+            format!("{}\n{:?}", rerun(seed, "random_graphs_from_many_threads"), plan(seed))
         });
         let mut sum = Tally::default();
         let rounds = for_each_seed(400, |seed| {
@@ -86,12 +73,7 @@ fn runs_are_minimal_on_one_thread() {
         let mut runs = 0;
         let rounds = for_each_seed(400, |seed| match single::run(seed) {
             Ok(count) => runs += count,
-            Err(wrong) => fail(
-                seed,
-                "runs_are_minimal_on_one_thread",
-                &single::plan(seed),
-                &wrong,
-            ),
+            Err(wrong) => fail(seed, "runs_are_minimal_on_one_thread", &single::plan(seed), &wrong),
         });
         println!("minimal: {rounds} graphs, {runs} runs, as many as due");
     });
@@ -138,44 +120,26 @@ fn run(plan: &Plan) -> Verdict<Tally> {
     let performed = catch_unwind(AssertUnwindSafe(|| {
         crew(plan.scripts.len(), |thread| {
             let perform = || Performer::new(plan, &plant, thread).perform();
-            if plan.entered {
-                plant.graph.enter(perform)
-            } else {
-                perform()
-            }
+            if plan.entered { plant.graph.enter(perform) } else { perform() }
         })
     }));
     let ended = performed.map_err(|panic| format!("a thread panicked: {}", message(&*panic)))?;
     // Effects write, too: at rest is when a settled revision is still the newest.
     loop {
-        let settled = plant
-            .graph
-            .settle()
-            .map_err(|looping| format!("settle: {looping:?}"))?;
+        let settled = plant.graph.settle().map_err(|looping| format!("settle: {looping:?}"))?;
         if settled >= plant.graph.revision() {
             break;
         }
     }
     let evaluations = plant.evaluations.take();
-    judge(
-        plan,
-        &Remains {
-            plant: &plant,
-            ended: &ended,
-            evaluations: &evaluations,
-        },
-    )
+    judge(plan, &Remains { plant: &plant, ended: &ended, evaluations: &evaluations })
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-    text.or_else(|| {
-        panic
-            .downcast_ref::<isobar::ReadError>()
-            .map(|error| format!("{error:?}"))
-    })
-    .unwrap_or_else(|| String::from("(not a text)"))
+    text.or_else(|| panic.downcast_ref::<isobar::ReadError>().map(|error| format!("{error:?}")))
+        .unwrap_or_else(|| String::from("(not a text)"))
 }
 
 impl Tally {

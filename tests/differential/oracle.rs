@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use isobar::Revision;
 
-use crate::log::{OpId, Write, commit, overlay};
+use crate::log::{Entry, OpId, Write, commit, overlay};
 use crate::perform::{Ended, Event, Target, What};
 use crate::plant::{Evaluation, Plant, Sight, Watch};
 use crate::script::{Flavour, Op, Plan};
@@ -27,6 +27,9 @@ pub(crate) struct Oracle<'a> {
     plan: &'a Plan,
     /// The signals after each commit of the log.
     states: Vec<Vec<Val>>,
+    /// For each signal, which values it may have there: where one was written that its equality
+    /// calls equal to the one before, which of them stays depends on when they were compared.
+    possible: Vec<Vec<Vec<Val>>>,
     outcomes: Vec<Vec<Outcome>>,
     place: HashMap<OpId, u64>,
     /// Nodes that may depend on signals written outside the log.
@@ -80,13 +83,11 @@ impl<'a> Oracle<'a> {
         let entries = plant.log.get().entries();
         let mut signals = plan.spec.first();
         let mut states = vec![signals.clone()];
+        let mut possible = vec![signals.iter().map(|value| vec![*value]).collect::<Vec<_>>()];
         let mut place = HashMap::new();
         let mut outcomes = vec![plan.spec.outcomes(&signals)];
         let free = plan.spec.tainted(|id| {
-            plan.spec
-                .signals
-                .get(id)
-                .is_some_and(|s| matches!(s.role, Role::Free { .. }))
+            plan.spec.signals.get(id).is_some_and(|s| matches!(s.role, Role::Free { .. }))
         });
         for (at, entry) in entries.iter().enumerate() {
             ensure!(entry.index == at as u64 + 1, "the log has a gap at {at}");
@@ -98,26 +99,16 @@ impl<'a> Oracle<'a> {
                     outcomes[at][*id]
                 );
             }
+            possible.push(choices(plan, &signals, &possible[at], entry));
             commit(&plan.spec, &mut signals, &entry.writes, entry.op.tag());
             states.push(signals.clone());
             outcomes.push(plan.spec.outcomes(&signals));
             let twice = place.insert(entry.op, entry.index);
             ensure!(twice.is_none(), "{:?} is in the log twice", entry.op);
         }
-        let tally = Tally {
-            commits: entries.len() as u64,
-            ..Tally::default()
-        };
+        let tally = Tally { commits: entries.len() as u64, ..Tally::default() };
         let history = BTreeMap::new();
-        Ok(Oracle {
-            plan,
-            states,
-            outcomes,
-            place,
-            free,
-            history,
-            tally,
-        })
+        Ok(Oracle { plan, possible, states, outcomes, place, free, history, tally })
     }
 
     /// Asks the graph for the past: at every revision that was seen, all signals, and every node
@@ -136,11 +127,7 @@ impl<'a> Oracle<'a> {
             }
             let snap = plant.graph.snapshot_at(revision);
             let snap = snap.map_err(|error| format!("{revision} is in the history: {error:?}"))?;
-            let signals: Vec<Val> = plant
-                .signals
-                .iter()
-                .map(|signal| snap.get(signal))
-                .collect();
+            let signals: Vec<Val> = plant.signals.iter().map(|signal| snap.get(signal)).collect();
             let due = self.plan.spec.outcomes(&signals);
             for (id, node) in plant.nodes.iter().enumerate() {
                 let found = node.in_snapshot(&snap, id);
@@ -161,17 +148,12 @@ impl<'a> Oracle<'a> {
         let mut due = 0;
         for event in remains.ended.iter().flat_map(|ended| &ended.events) {
             match event.what {
-                What::Committed {
-                    op, logged: true, ..
-                } => {
+                What::Committed { op, logged: true, .. } => {
                     ensure!(self.place.contains_key(&op), "{op:?} returned but is lost");
                     due += 1;
                 }
                 What::Refused { op } => {
-                    ensure!(
-                        !self.place.contains_key(&op),
-                        "{op:?} failed but is in the log"
-                    );
+                    ensure!(!self.place.contains_key(&op), "{op:?} failed but is in the log");
                 }
                 _ => {}
             }
@@ -183,11 +165,7 @@ impl<'a> Oracle<'a> {
                 due += usize::from(self.reflected(watch, run, sight)?);
             }
         }
-        ensure!(
-            due == self.place.len(),
-            "{due} commits are due, {} in the log",
-            self.place.len()
-        );
+        ensure!(due == self.place.len(), "{due} commits are due, {} in the log", self.place.len());
         Ok(())
     }
 
@@ -199,16 +177,10 @@ impl<'a> Oracle<'a> {
         let Ok(_) = applied(watch, sight) else {
             return Ok(false);
         };
-        let op = OpId {
-            by: watch.seen.number,
-            at: run as u32 + 1,
-        };
+        let op = OpId { by: watch.seen.number, at: run as u32 + 1 };
         let place = self.place.get(&op);
         ensure!(place.is_some(), "the write of effect run {op:?} is lost");
-        ensure!(
-            place > Some(&sight.log),
-            "effect run {op:?} commits before what it saw"
-        );
+        ensure!(place > Some(&sight.log), "effect run {op:?} commits before what it saw");
         Ok(true)
     }
 
@@ -221,16 +193,11 @@ impl<'a> Oracle<'a> {
             let found = self.event(event, &mut low, &mut tags);
             found.map_err(|wrong| format!("{wrong}\n  in step {}: {:?}", event.at, event.what))?;
             let revision = match &event.what {
-                What::Together {
-                    fresh: true, sight, ..
-                } => Some(sight.revision),
+                What::Together { fresh: true, sight, .. } => Some(sight.revision),
                 What::Committed { revision, .. } => Some(*revision),
                 _ => None,
             };
-            ensure!(
-                revision.is_none() || revision >= newest,
-                "{newest:?} was before {event:?}"
-            );
+            ensure!(revision.is_none() || revision >= newest, "{newest:?} was before {event:?}");
             newest = newest.max(revision);
         }
         Ok(())
@@ -244,42 +211,21 @@ impl<'a> Oracle<'a> {
     ) -> Verdict<()> {
         let least = event.before.max(*low);
         match &event.what {
-            What::Together {
-                by,
-                fresh,
-                sight,
-                own,
-            } => {
+            What::Together { by, fresh, sight, own } => {
                 self.sight(by, sight, own.as_ref())?;
                 if *fresh {
-                    ensure!(
-                        sight.log >= least,
-                        "{by} went back: {} after {least}",
-                        sight.log
-                    );
+                    ensure!(sight.log >= least, "{by} went back: {} after {least}", sight.log);
                     *low = sight.log;
                     forwards(tags, sight)?;
                 }
             }
-            What::Alone {
-                target,
-                outcome,
-                after,
-            } => {
+            What::Alone { target, outcome, after } => {
                 ensure!(*after >= least, "the log went back: {after} after {least}");
                 *low = self.alone(target, *outcome, least, *after)?;
             }
-            What::Committed {
-                op,
-                logged: true,
-                after,
-                ..
-            } => {
+            What::Committed { op, logged: true, after, .. } => {
                 let place = self.place[op];
-                ensure!(
-                    place > least,
-                    "{op:?} committed as {place}, but {least} was past"
-                );
+                ensure!(place > least, "{op:?} committed as {place}, but {least} was past");
                 ensure!(*after >= place, "{op:?} is not seen by its own thread");
                 *low = *after;
             }
@@ -306,9 +252,7 @@ impl<'a> Oracle<'a> {
             let outcomes = &self.outcomes[*place as usize];
             let due = match target {
                 Target::Node(id) => outcomes[*id],
-                Target::Passing(rule) => rule.apply(&mut Naive {
-                    outcomes: outcomes.clone(),
-                }),
+                Target::Passing(rule) => rule.apply(&mut Naive { outcomes: outcomes.clone() }),
             };
             due == outcome
         };
@@ -325,10 +269,7 @@ impl<'a> Oracle<'a> {
         own: Option<&(std::sync::Arc<[Write]>, OpId)>,
     ) -> Verdict<()> {
         self.tally.observations += sight.reads.len() as u64;
-        ensure!(
-            (sight.log as usize) < self.states.len(),
-            "{by} saw a log that is not there"
-        );
+        ensure!((sight.log as usize) < self.states.len(), "{by} saw a log that is not there");
         let mut signals = self.states[sight.log as usize].clone();
         if let Some(seen) = &sight.signals {
             self.signals(by, sight, seen)?;
@@ -339,11 +280,7 @@ impl<'a> Oracle<'a> {
         }
         let known = sight.signals.is_some();
         let due = self.plan.spec.outcomes(&signals);
-        for (id, outcome) in sight
-            .reads
-            .iter()
-            .filter(|(id, _)| known || !self.free[*id])
-        {
+        for (id, outcome) in sight.reads.iter().filter(|(id, _)| known || !self.free[*id]) {
             ensure!(
                 due[*id] == *outcome,
                 "{by} at {}, log {}: node {id} is {outcome:?} where {:?} is due, over {signals:?}",
@@ -362,9 +299,9 @@ impl<'a> Oracle<'a> {
                 self.tag(by, sight, at, *value)?;
                 continue;
             }
-            let due = self.states[sight.log as usize][at];
+            let due = &self.possible[sight.log as usize][at];
             ensure!(
-                due == *value,
+                due.contains(value),
                 "{by} at {}: signal {at} is {value:?} where log {} has {due:?}",
                 sight.revision,
                 sight.log
@@ -394,14 +331,9 @@ impl<'a> Oracle<'a> {
                 (1..=script.len() as u32).map(|at| (at, self.place.get(&OpId { by: thread, at })));
             let logged = |(at, place): (u32, Option<&u64>)| place.map(|place| (at, *place));
             let logged: Vec<(u32, u64)> = places.filter_map(logged).collect();
-            let last = logged
-                .iter()
-                .rfind(|(_, place)| *place <= sight.log)
-                .map_or(0, |l| l.0);
-            let next = logged
-                .iter()
-                .find(|(_, place)| *place > sight.log)
-                .map_or(u32::MAX, |l| l.0);
+            let last = logged.iter().rfind(|(_, place)| *place <= sight.log).map_or(0, |l| l.0);
+            let next =
+                logged.iter().find(|(_, place)| *place > sight.log).map_or(u32::MAX, |l| l.0);
             let wrote = |at: &u32| matches!(&script[*at as usize - 1], Op::Lone { write, .. } if write.signal == signal);
             let least = (1..=last).rev().find(wrote).unwrap_or(0);
             let at = mine.map_or(0, |op| op.at);
@@ -429,17 +361,11 @@ impl<'a> Oracle<'a> {
         let overlaps = seen.overlaps.load(std::sync::atomic::Ordering::Relaxed);
         ensure!(overlaps == 0, "two runs of effect {} at once", seen.number);
         let late = seen.late.load(std::sync::atomic::Ordering::Relaxed);
-        ensure!(
-            late == 0,
-            "effect {} ran after dispose had returned",
-            seen.number
-        );
+        ensure!(late == 0, "effect {} ran after dispose had returned", seen.number);
         let mut tags = vec![HashMap::new(); self.plan.spec.signals.len()];
         for sight in runs.iter() {
             self.tally.runs += 1;
-            let found = self
-                .sight("effect", sight, None)
-                .and_then(|()| forwards(&mut tags, sight));
+            let found = self.sight("effect", sight, None).and_then(|()| forwards(&mut tags, sight));
             found.map_err(|wrong| format!("{wrong}\n  in {:?} {sight:?}", watch.spec))?;
         }
         for pair in runs.windows(2) {
@@ -455,22 +381,20 @@ impl<'a> Oracle<'a> {
     }
 
     fn next_run(&self, watch: &Watch, before: &Sight, after: &Sight) -> Verdict<()> {
-        ensure!(
-            before.revision < after.revision,
-            "an effect did not move forwards"
-        );
+        ensure!(before.revision < after.revision, "an effect did not move forwards");
         ensure!(before.log <= after.log, "an effect went back in the log");
         if watch.spec.tracks_log || before.reads.iter().any(|(id, _)| self.restless(*id)) {
             return Ok(());
         }
+        let (from, to) = (before.log as usize, after.log as usize);
         let changed = before.reads.iter().any(|(id, outcome)| {
-            let between = &self.outcomes[before.log as usize..=after.log as usize];
-            between.iter().any(|outcomes| outcomes[*id] != *outcome)
+            let outcomes = &self.outcomes[from..=to];
+            // An equal value that raced another write may have been installed.
+            let rewritten = |of: &Vec<Vec<Val>>| of.get(*id).is_some_and(|of| of.len() > 1);
+            outcomes.iter().any(|outcomes| outcomes[*id] != *outcome)
+                || self.possible[from..=to].iter().any(rewritten)
         });
-        ensure!(
-            changed,
-            "an effect ran although nothing it had read had changed"
-        );
+        ensure!(changed, "an effect ran although nothing it had read had changed");
         Ok(())
     }
 
@@ -512,20 +436,14 @@ impl<'a> Oracle<'a> {
             What::Together { sight, .. } => Some((sight.revision, sight.log)),
             _ => None,
         });
-        let evaluations = remains
-            .evaluations
-            .iter()
-            .map(|e| (e.sight.revision, e.sight.log));
+        let evaluations = remains.evaluations.iter().map(|e| (e.sight.revision, e.sight.log));
         for (revision, log) in together.chain(evaluations) {
             let other = *order.entry(revision).or_insert(log);
             ensure!(other == log, "{revision} is log {other} and log {log}");
         }
         let places: Vec<_> = order.iter().collect();
         for pair in places.windows(2) {
-            ensure!(
-                pair[0].1 <= pair[1].1,
-                "revisions and log disagree: {pair:?}"
-            );
+            ensure!(pair[0].1 <= pair[1].1, "revisions and log disagree: {pair:?}");
         }
         Ok(())
     }
@@ -541,14 +459,8 @@ impl<'a> Oracle<'a> {
             };
             due += runs.iter().filter(panics).count() as u64;
         }
-        let reported = remains
-            .plant
-            .failures
-            .load(std::sync::atomic::Ordering::Relaxed);
-        ensure!(
-            reported == due,
-            "{reported} failures reported where {due} effect runs panicked"
-        );
+        let reported = remains.plant.failures.load(std::sync::atomic::Ordering::Relaxed);
+        ensure!(reported == due, "{reported} failures reported where {due} effect runs panicked");
         Ok(())
     }
 
@@ -558,23 +470,31 @@ impl<'a> Oracle<'a> {
         let last = self.states.last().expect("there is a first state");
         for (at, spec) in self.plan.spec.signals.iter().enumerate() {
             let free = matches!(spec.role, Role::Free { .. });
-            ensure!(
-                free || signals[at] == last[at],
-                "signal {at} is {:?} at rest",
-                signals[at]
-            );
+            ensure!(free || signals[at] == last[at], "signal {at} is {:?} at rest", signals[at]);
         }
         let due = self.plan.spec.outcomes(&signals);
         for (id, node) in plant.nodes.iter().enumerate() {
             let found = node.try_get(id);
-            ensure!(
-                found == due[id],
-                "node {id} is {found:?} at rest where {:?} is due",
-                due[id]
-            );
+            ensure!(found == due[id], "node {id} is {found:?} at rest where {:?} is due", due[id]);
         }
         Ok(())
     }
+}
+
+/// The values that each signal may have after a commit.
+fn choices(plan: &Plan, before: &[Val], possible: &[Vec<Val>], entry: &Entry) -> Vec<Vec<Val>> {
+    let mut after = before.to_vec();
+    overlay(&mut after, &entry.writes, entry.op.tag());
+    let mut choices = possible.to_vec();
+    for write in entry.writes.iter() {
+        let at = write.signal;
+        if plan.spec.signals[at].compare.same(&before[at], &after[at]) {
+            choices[at].push(after[at]);
+        } else {
+            choices[at] = vec![after[at]];
+        }
+    }
+    choices
 }
 
 /// What an effect's rule makes of what the run had read.
@@ -601,10 +521,7 @@ fn forwards(tags: &mut [HashMap<u32, u32>], sight: &Sight) -> Verdict<()> {
             continue;
         };
         let newest = tags[at].entry(op.by).or_insert(0);
-        ensure!(
-            *newest <= op.at,
-            "signal {at} went back: {op:?} after its author's {newest}"
-        );
+        ensure!(*newest <= op.at, "signal {at} went back: {op:?} after its author's {newest}");
         *newest = op.at;
     }
     Ok(())

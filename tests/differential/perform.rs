@@ -74,15 +74,7 @@ const LEAVE: &str = "deliberate: the script leaves this batch";
 impl<'a> Performer<'a> {
     pub(crate) fn new(plan: &'a Plan, plant: &'a Plant, thread: usize) -> Performer<'a> {
         let (events, held, watches) = Default::default();
-        Performer {
-            plan,
-            plant,
-            thread: thread as u32 + 1,
-            at: 0,
-            events,
-            held,
-            watches,
-        }
+        Performer { plan, plant, thread: thread as u32 + 1, at: 0, events, held, watches }
     }
 
     pub(crate) fn perform(mut self) -> Ended {
@@ -91,39 +83,17 @@ impl<'a> Performer<'a> {
             self.at += 1;
             self.op(op);
         }
-        Ended {
-            events: self.events,
-            watches: self.watches,
-        }
+        Ended { events: self.events, watches: self.watches }
     }
 
     fn op(&mut self, op: &Op) {
         match op {
-            Op::Commit {
-                via: Via::Draft,
-                writes,
-                reads,
-                ..
-            } => self.draft(writes, reads),
-            Op::Commit {
-                via: Via::Transaction,
-                writes,
-                reads,
-                end,
-            } => {
+            Op::Commit { via: Via::Draft, writes, reads, .. } => self.draft(writes, reads),
+            Op::Commit { via: Via::Transaction, writes, reads, end } => {
                 self.transaction(writes, reads, end);
             }
-            Op::Commit {
-                via,
-                writes,
-                reads,
-                end,
-            } => self.batch(*via, writes, reads, end),
-            Op::WhatIf {
-                writes,
-                reads,
-                enter,
-            } => self.what_if(writes, reads, *enter),
+            Op::Commit { via, writes, reads, end } => self.batch(*via, writes, reads, end),
+            Op::WhatIf { writes, reads, enter } => self.what_if(writes, reads, *enter),
             Op::Lone { write, way } => self.lone(write, *way),
             Op::Touch(signal) => self.plant.signals[*signal].touch(),
             Op::Read(reads) => reads.iter().for_each(|id| self.read(*id)),
@@ -133,47 +103,31 @@ impl<'a> Performer<'a> {
             Op::Watch(spec) => self.watches.push(self.plant.watch(spec)),
             Op::Unwatch { dispose } => self.unwatch(*dispose),
             Op::Settle => {
-                self.plant
-                    .graph
-                    .settle()
-                    .expect("no effect reads what effects write");
+                self.plant.graph.settle().expect("no effect reads what effects write");
             }
             Op::Collect => self.plant.graph.collect(),
         }
     }
 
     fn this(&self) -> OpId {
-        OpId {
-            by: self.thread,
-            at: self.at,
-        }
+        OpId { by: self.thread, at: self.at }
     }
 
     fn note(&mut self, before: u64, what: What) {
         let told = match &what {
-            What::Together {
-                fresh: true, sight, ..
-            } => sight.log,
+            What::Together { fresh: true, sight, .. } => sight.log,
             What::Alone { after, .. } | What::Committed { after, .. } => *after,
             _ => 0,
         };
         if self.plan.share {
             self.plant.known.fetch_max(told, Ordering::SeqCst);
         }
-        self.events.push(Event {
-            at: self.at,
-            before,
-            what,
-        });
+        self.events.push(Event { at: self.at, before, what });
     }
 
     /// What all threads have told so far; what comes now must not be older.
     fn known(&self) -> u64 {
-        if self.plan.share {
-            self.plant.known.load(Ordering::SeqCst)
-        } else {
-            0
-        }
+        if self.plan.share { self.plant.known.load(Ordering::SeqCst) } else { 0 }
     }
 
     fn newest(&self) -> u64 {
@@ -182,23 +136,11 @@ impl<'a> Performer<'a> {
 
     fn committed(&mut self, before: u64, op: OpId, logged: bool) {
         let (after, revision) = (self.newest(), self.plant.graph.revision());
-        self.note(
-            before,
-            What::Committed {
-                op,
-                logged,
-                after,
-                revision,
-            },
-        );
+        self.note(before, What::Committed { op, logged, after, revision });
     }
 
     fn in_batch<R>(&self, work: impl FnOnce() -> R) -> R {
-        if self.plan.entered {
-            isobar::batch(work)
-        } else {
-            self.plant.graph.batch(work)
-        }
+        if self.plan.entered { isobar::batch(work) } else { self.plant.graph.batch(work) }
     }
 
     fn read(&mut self, id: Id) {
@@ -209,14 +151,7 @@ impl<'a> Performer<'a> {
             _ => handle.try_get(self.at as usize),
         };
         let after = self.newest();
-        self.note(
-            before,
-            What::Alone {
-                target: Target::Node(id),
-                outcome,
-                after,
-            },
-        );
+        self.note(before, What::Alone { target: Target::Node(id), outcome, after });
     }
 
     fn passing(&mut self, rule: &Rule) {
@@ -226,31 +161,15 @@ impl<'a> Performer<'a> {
         let outcome = handle.try_get(self.at as usize);
         drop(handle);
         let after = self.newest();
-        self.note(
-            before,
-            What::Alone {
-                target: Target::Passing(rule.clone()),
-                outcome,
-                after,
-            },
-        );
+        self.note(before, What::Alone { target: Target::Passing(rule.clone()), outcome, after });
     }
 
     fn snapshot(&mut self, reads: &[Id], keep: bool) {
         let before = self.known();
-        let snap = if self.plan.entered {
-            isobar::snapshot()
-        } else {
-            self.plant.graph.snapshot()
-        };
+        let snap = if self.plan.entered { isobar::snapshot() } else { self.plant.graph.snapshot() };
         let log = snap.with(&self.plant.log, Log::index);
         let sight = self.look(&snap, log, reads);
-        let what = What::Together {
-            by: "snapshot",
-            fresh: true,
-            sight: sight.clone(),
-            own: None,
-        };
+        let what = What::Together { by: "snapshot", fresh: true, sight: sight.clone(), own: None };
         self.note(before, what);
         if keep {
             self.held.push((snap, sight));
@@ -261,22 +180,10 @@ impl<'a> Performer<'a> {
     }
 
     fn look(&self, snap: &Snapshot, log: u64, reads: &[Id]) -> Sight {
-        let reads = reads
-            .iter()
-            .map(|id| (*id, self.plant.nodes[*id].in_snapshot(snap, *id)));
+        let reads = reads.iter().map(|id| (*id, self.plant.nodes[*id].in_snapshot(snap, *id)));
         let reads = reads.collect();
-        let signals: Vec<Val> = self
-            .plant
-            .signals
-            .iter()
-            .map(|signal| snap.get(signal))
-            .collect();
-        Sight {
-            revision: snap.revision(),
-            log,
-            signals: Some(signals),
-            reads,
-        }
+        let signals: Vec<Val> = self.plant.signals.iter().map(|signal| snap.get(signal)).collect();
+        Sight { revision: snap.revision(), log, signals: Some(signals), reads }
     }
 
     fn again(&mut self, reads: &[Id]) {
@@ -287,15 +194,7 @@ impl<'a> Performer<'a> {
             assert_eq!(sight.revision, first.revision, "a held snapshot moved");
             assert_eq!(sight.signals, first.signals, "a held snapshot moved");
             let by = "held snapshot";
-            self.note(
-                0,
-                What::Together {
-                    by,
-                    fresh: false,
-                    sight,
-                    own: None,
-                },
-            );
+            self.note(0, What::Together { by, fresh: false, sight, own: None });
         }
     }
 
@@ -307,22 +206,10 @@ impl<'a> Performer<'a> {
                 overlaid(|| self.in_this_batch(via, writes, reads, end, &mut seen));
             });
         }));
-        let own = [
-            None,
-            Some((Arc::clone(writes), op)),
-            Some((Arc::clone(writes), op)),
-        ];
+        let own = [None, Some((Arc::clone(writes), op)), Some((Arc::clone(writes), op))];
         for (sight, own) in seen.into_iter().zip(own) {
             let by = "batch";
-            self.note(
-                before,
-                What::Together {
-                    by,
-                    fresh: true,
-                    sight,
-                    own,
-                },
-            );
+            self.note(before, What::Together { by, fresh: true, sight, own });
         }
         match done {
             Ok(()) => self.committed(before, op, true),
@@ -344,16 +231,8 @@ impl<'a> Performer<'a> {
         let revision = plant.graph.revision();
         let look = |with_signals: bool| {
             let signals = with_signals.then(|| Plant::all_signals(&plant.signals));
-            let reads = reads
-                .iter()
-                .map(|id| (*id, plant.nodes[*id].try_get(*id)))
-                .collect();
-            Sight {
-                revision,
-                log,
-                signals,
-                reads,
-            }
+            let reads = reads.iter().map(|id| (*id, plant.nodes[*id].try_get(*id))).collect();
+            Sight { revision, log, signals, reads }
         };
         seen.push(look(true));
         for write in writes.iter() {
@@ -375,10 +254,7 @@ impl<'a> Performer<'a> {
 
     /// Writes in an inner batch that ends by a panic.
     fn undone(&self, writes: &[Write]) {
-        let op = OpId {
-            by: self.thread,
-            at: u32::MAX,
-        };
+        let op = OpId { by: self.thread, at: u32::MAX };
         let inner = catch_unwind(AssertUnwindSafe(|| {
             self.in_batch(|| {
                 writes.iter().for_each(|write| self.plant.write(write, op));
@@ -394,21 +270,15 @@ impl<'a> Performer<'a> {
         let (before, op) = (self.known(), self.this());
         let run = || -> Result<(), ()> {
             overlaid(|| {
-                let read: Vec<(Id, Outcome)> = reads
-                    .iter()
-                    .map(|id| (*id, self.plant.nodes[*id].try_get(*id)))
-                    .collect();
+                let read: Vec<(Id, Outcome)> =
+                    reads.iter().map(|id| (*id, self.plant.nodes[*id].try_get(*id))).collect();
                 writes.iter().for_each(|write| self.plant.write(write, op));
                 if let End::Undoes(inner) = end {
                     self.undone(inner);
                 }
                 self.plant.append(op, writes, &read.into());
             });
-            if matches!(end, End::Refuses) {
-                Err(())
-            } else {
-                Ok(())
-            }
+            if matches!(end, End::Refuses) { Err(()) } else { Ok(()) }
         };
         let transaction = AssertUnwindSafe(|| {
             if self.plan.entered {
@@ -440,15 +310,7 @@ impl<'a> Performer<'a> {
         }
         let sight = self.look_draft(&draft, reads);
         let own = Some((Arc::clone(writes), op));
-        self.note(
-            before,
-            What::Together {
-                by: "draft",
-                fresh: true,
-                sight,
-                own,
-            },
-        );
+        self.note(before, What::Together { by: "draft", fresh: true, sight, own });
         let (all, read) = (Arc::clone(writes), Arc::clone(&begun));
         draft.update(&plant.log, move |log| {
             log.with(op, &all, &read.lock().expect("nobody panics here"))
@@ -485,17 +347,10 @@ impl<'a> Performer<'a> {
 
     fn look_draft(&self, draft: &Draft, reads: &[Id]) -> Sight {
         overlaid(|| {
-            let reads = reads
-                .iter()
-                .map(|id| (*id, self.plant.nodes[*id].in_draft(draft, *id)));
+            let reads = reads.iter().map(|id| (*id, self.plant.nodes[*id].in_draft(draft, *id)));
             let reads = reads.collect();
             let log = draft.with(&self.plant.log, Log::index);
-            Sight {
-                revision: draft.base(),
-                log,
-                signals: None,
-                reads,
-            }
+            Sight { revision: draft.base(), log, signals: None, reads }
         })
     }
 
@@ -507,38 +362,20 @@ impl<'a> Performer<'a> {
             return;
         }
         let sight = if enter {
-            let look = || {
-                reads
-                    .iter()
-                    .map(|id| (*id, self.plant.nodes[*id].try_get(*id)))
-            };
+            let look = || reads.iter().map(|id| (*id, self.plant.nodes[*id].try_get(*id)));
             let reads = overlaid(|| draft.enter(|| look().collect()));
-            Sight {
-                reads,
-                ..self.look_draft(&draft, &[])
-            }
+            Sight { reads, ..self.look_draft(&draft, &[]) }
         } else {
             self.look_draft(&draft, reads)
         };
         let own = Some((Arc::clone(writes), op));
-        self.note(
-            before,
-            What::Together {
-                by: "what-if",
-                fresh: true,
-                sight,
-                own,
-            },
-        );
+        self.note(before, What::Together { by: "what-if", fresh: true, sight, own });
     }
 
     fn lone(&mut self, write: &Write, way: Lone) {
         let (before, op) = (self.known(), self.this());
         let signal = &self.plant.signals[write.signal];
-        let value = Val {
-            v: write.v,
-            tag: op.tag(),
-        };
+        let value = Val { v: write.v, tag: op.tag() };
         match way {
             Lone::Set => signal.set(value),
             Lone::Try => signal.try_set(value).expect("nothing forbids it here"),
@@ -554,13 +391,8 @@ impl<'a> Performer<'a> {
         // Read your writes: nobody else may have written it, or something later has.
         let seen = signal.get();
         let only = self.plan.spec.signals[write.signal].role
-            == crate::spec::Role::Free {
-                only: Some(self.thread as usize - 1),
-            };
-        assert!(
-            !only || seen.tag == op.tag(),
-            "own write {op:?} not read: {seen:?}"
-        );
+            == crate::spec::Role::Free { only: Some(self.thread as usize - 1) };
+        assert!(!only || seen.tag == op.tag(), "own write {op:?} not read: {seen:?}");
         self.committed(before, op, false);
     }
 

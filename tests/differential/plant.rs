@@ -43,10 +43,9 @@ impl Handle {
 
     pub(crate) fn try_get(&self, way: usize) -> Outcome {
         match self {
-            Handle::Computed(computed, _) if way % 3 == 0 => computed
-                .try_get()
-                .map(|value| self.seen(value))
-                .map_err(|_| Failed),
+            Handle::Computed(computed, _) if way % 3 == 0 => {
+                computed.try_get().map(|value| self.seen(value)).map_err(|_| Failed)
+            }
             Handle::Signal(..) => Ok(self.get(way)),
             Handle::Computed(..) => caught(|| self.get(way)),
         }
@@ -165,24 +164,14 @@ impl Plant {
             builder = builder.history(1 << 20);
         }
         let graph = builder.build();
-        let log = Signal::builder(Log::default())
-            .graph(&graph)
-            .name("log")
-            .build();
-        let signals: Vec<_> = plan
-            .spec
-            .signals
-            .iter()
-            .map(|spec| signal(&graph, spec))
-            .collect();
+        let log = Signal::builder(Log::default()).graph(&graph).name("log").build();
+        let signals: Vec<_> = plan.spec.signals.iter().map(|spec| signal(&graph, spec)).collect();
         let specs = plan.spec.signals.iter();
         let handles = signals.iter().cloned().zip(specs.map(|spec| spec.compare));
         let mut plant = Plant {
             graph,
             log,
-            nodes: handles
-                .map(|(signal, compare)| Handle::Signal(signal, compare))
-                .collect(),
+            nodes: handles.map(|(signal, compare)| Handle::Signal(signal, compare)).collect(),
             signals,
             watches: Vec::new(),
             evaluations: Arc::default(),
@@ -204,18 +193,13 @@ impl Plant {
                 return node;
             }
         }
-        let run = self.closure(
-            &spec.rule,
-            evaluations.then(|| Arc::clone(&self.evaluations)),
-        );
+        let run = self.closure(&spec.rule, evaluations.then(|| Arc::clone(&self.evaluations)));
         let compare = spec.compare;
         let builder = Computed::builder(run).graph(&self.graph);
         match compare {
             Compare::Number => builder.build(),
             Compare::Always => builder.always().build(),
-            other => builder
-                .equality(move |old, new| other.equal(old, new))
-                .build(),
+            other => builder.equality(move |old, new| other.equal(old, new)).build(),
         }
     }
 
@@ -235,12 +219,7 @@ impl Plant {
                 signals: None,
                 reads: Vec::new(),
             });
-            let mut reader = Reader {
-                node,
-                sources: &sources,
-                sight,
-                kept: &evaluations,
-            };
+            let mut reader = Reader { node, sources: &sources, sight, kept: &evaluations };
             let outcome = rule.apply(&mut reader);
             drop(reader);
             match outcome {
@@ -251,10 +230,7 @@ impl Plant {
     }
 
     fn sources_of(&self, rule: &Rule) -> Vec<(Id, Handle)> {
-        rule.sources()
-            .into_iter()
-            .map(|id| (id, self.nodes[id].clone()))
-            .collect()
+        rule.sources().into_iter().map(|id| (id, self.nodes[id].clone())).collect()
     }
 
     /// The same rule by fixed sources, where it can be had.
@@ -304,10 +280,7 @@ impl Plant {
             })
             .collect();
         let sum = move |values: &[isobar::Loaded<Val>]| {
-            let numbers = values
-                .iter()
-                .zip(&handles)
-                .map(|(value, handle)| handle.seen(**value));
+            let numbers = values.iter().zip(&handles).map(|(value, handle)| handle.seen(**value));
             Val::plain(numbers.sum::<u64>() % crate::spec::MODULUS)
         };
         match (signals, computeds) {
@@ -319,10 +292,7 @@ impl Plant {
 
     pub(crate) fn watch(&self, spec: &EffectSpec) -> Watch {
         let number = self.next_watch.fetch_add(1, Ordering::Relaxed);
-        let seen = Arc::new(Seen {
-            number,
-            ..Seen::default()
-        });
+        let seen = Arc::new(Seen { number, ..Seen::default() });
         let run = EffectRun {
             spec: spec.clone(),
             sources: self.sources_of(&spec.rule),
@@ -336,15 +306,8 @@ impl Plant {
             On::Pool => RunOn::Pool,
             On::Thread => RunOn::Thread,
         };
-        let effect = Effect::builder(move || run.run())
-            .graph(&self.graph)
-            .run_on(on)
-            .build();
-        Watch {
-            spec: spec.clone(),
-            seen,
-            effect: Some(effect),
-        }
+        let effect = Effect::builder(move || run.run()).graph(&self.graph).run_on(on).build();
+        Watch { spec: spec.clone(), seen, effect: Some(effect) }
     }
 
     /// All signals as this evaluation, effect or batch sees them, without tracking.
@@ -376,9 +339,7 @@ fn signal(graph: &Graph, spec: &SignalSpec) -> Signal<Val> {
     match spec.compare {
         Compare::Tagged => builder.build(),
         Compare::Always => builder.always().build(),
-        other => builder
-            .equality(move |old, new| other.equal(old, new))
-            .build(),
+        other => builder.equality(move |old, new| other.equal(old, new)).build(),
     }
 }
 
@@ -424,10 +385,7 @@ impl Sources for Reader<'_> {
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
         if let (Some(sight), Some(kept), false) = (self.sight.take(), self.kept, OVERLAID.get()) {
-            kept.add(Evaluation {
-                node: self.node,
-                sight,
-            });
+            kept.add(Evaluation { node: self.node, sight });
         }
     }
 }
@@ -462,16 +420,9 @@ impl EffectRun {
     fn run(&self) {
         let seen = &self.seen;
         let overlap = seen.busy.swap(true, Ordering::AcqRel);
-        seen.overlaps
-            .fetch_add(u64::from(overlap), Ordering::Relaxed);
-        seen.late.fetch_add(
-            u64::from(seen.over.load(Ordering::Acquire)),
-            Ordering::Relaxed,
-        );
-        let mut reader = EffectReader {
-            run: self,
-            reads: Vec::new(),
-        };
+        seen.overlaps.fetch_add(u64::from(overlap), Ordering::Relaxed);
+        seen.late.fetch_add(u64::from(seen.over.load(Ordering::Acquire)), Ordering::Relaxed);
+        let mut reader = EffectReader { run: self, reads: Vec::new() };
         let outcome = self.spec.rule.apply(&mut reader);
         let reads = reader.reads;
         let log = if self.spec.tracks_log {
@@ -480,12 +431,7 @@ impl EffectRun {
             self.log.peek_with(Log::index)
         };
         let signals = Some(Plant::all_signals(&self.signals));
-        let sight = Sight {
-            revision: self.graph.revision(),
-            log,
-            signals,
-            reads,
-        };
+        let sight = Sight { revision: self.graph.revision(), log, signals, reads };
         let run = {
             let mut runs = seen.runs.lock().expect("nobody panics here");
             runs.push(sight);
@@ -495,22 +441,12 @@ impl EffectRun {
             self.reflect(mirror, number, run as u32);
         }
         seen.busy.store(false, Ordering::Release);
-        assert!(
-            outcome.is_err() || outcome.ok() != self.spec.panics,
-            "deliberate: effect panics"
-        );
+        assert!(outcome.is_err() || outcome.ok() != self.spec.panics, "deliberate: effect panics");
     }
 
     fn reflect(&self, mirror: usize, number: u64, run: u32) {
-        let op = OpId {
-            by: self.seen.number,
-            at: run,
-        };
-        let write = Write {
-            signal: mirror,
-            how: How::Set,
-            v: number,
-        };
+        let op = OpId { by: self.seen.number, at: run };
+        let write = Write { signal: mirror, how: How::Set, v: number };
         apply(&self.signals[mirror], &write, op);
         let (writes, read): (Arc<[Write]>, Arc<[_]>) = ([write].into(), [].into());
         self.log.update(move |log| log.with(op, &writes, &read));

@@ -77,26 +77,16 @@ impl<'a> Pull<'a> {
             }
             let rule = self.effects[at].0.clone();
             self.effect_runs.push(at);
-            let mut reading = Reading {
-                pull: self,
-                sources: Vec::new(),
-            };
+            let mut reading = Reading { pull: self, sources: Vec::new() };
             let value = rule.apply(&mut reading);
             let sources = reading.sources;
             let (changed_at, verified_at) = (self.now, self.now);
-            self.effects[at].1 = Some(Memo {
-                value,
-                changed_at,
-                verified_at,
-                sources,
-            });
+            self.effects[at].1 = Some(Memo { value, changed_at, verified_at, sources });
         }
     }
 
     fn outdated(&mut self, memo: &Memo) -> bool {
-        memo.sources
-            .iter()
-            .any(|source| self.refresh(*source) > memo.verified_at)
+        memo.sources.iter().any(|source| self.refresh(*source) > memo.verified_at)
     }
 
     /// Brings a node up to date; when it last changed.
@@ -119,10 +109,7 @@ impl<'a> Pull<'a> {
     fn run(&mut self, id: Id, at: usize) {
         self.runs.push(id);
         let spec = &self.spec.computeds[at];
-        let mut reading = Reading {
-            pull: self,
-            sources: Vec::new(),
-        };
+        let mut reading = Reading { pull: self, sources: Vec::new() };
         let value = spec.rule.apply(&mut reading);
         let sources = reading.sources;
         let old = self.memos[at].take();
@@ -131,12 +118,7 @@ impl<'a> Pull<'a> {
             Some(old) => (old.value, old.changed_at),
             None => (value, self.now),
         };
-        self.memos[at] = Some(Memo {
-            value,
-            changed_at,
-            verified_at: self.now,
-            sources,
-        });
+        self.memos[at] = Some(Memo { value, changed_at, verified_at: self.now, sources });
     }
 
     fn kept(&self, id: Id) -> Outcome {
@@ -155,7 +137,7 @@ fn equal(compare: Compare, old: Outcome, new: Outcome) -> bool {
     };
     match compare {
         Compare::Panics(rest) if new % 5 == rest => false,
-        compare => compare.equal(&Val::plain(old), &Val::plain(new)),
+        compare => compare.same(&Val::plain(old), &Val::plain(new)),
     }
 }
 

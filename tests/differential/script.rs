@@ -40,20 +40,8 @@ pub(crate) struct Plan {
 impl fmt::Debug for Plan {
     /// One line for each node, effect and operation.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Plan {
-            seed,
-            flavour,
-            evaluations,
-            share,
-            entered,
-            alone,
-            touched,
-            ..
-        } = self;
-        writeln!(
-            f,
-            "seed {seed:#x}, {flavour:?}, evaluations {evaluations}, share {share},"
-        )?;
+        let Plan { seed, flavour, evaluations, share, entered, alone, touched, .. } = self;
+        writeln!(f, "seed {seed:#x}, {flavour:?}, evaluations {evaluations}, share {share},")?;
         writeln!(f, "entered {entered}, alone {alone}, touched {touched:?}")?;
         for (at, signal) in self.spec.signals.iter().enumerate() {
             writeln!(f, "  node {at}: {signal:?}")?;
@@ -158,30 +146,16 @@ pub(crate) enum Lone {
 
 pub(crate) fn plan(seed: u64) -> Plan {
     let mut rng = Rng::new(seed);
-    let flavour = *rng.pick(&[
-        Flavour::Logged,
-        Flavour::Logged,
-        Flavour::Free,
-        Flavour::History,
-    ]);
+    let flavour = *rng.pick(&[Flavour::Logged, Flavour::Logged, Flavour::Free, Flavour::History]);
     let threads = rng.between(1, 8);
     let spec = random_spec(&mut rng.fork(), flavour, threads);
-    let touched = (0..spec.signals.len())
-        .filter(|_| rng.percent(15))
-        .collect();
+    let touched = (0..spec.signals.len()).filter(|_| rng.percent(15)).collect();
     let effects = random_effects(&mut rng.fork(), &spec);
     let length = rng.between(10, 40);
     let scripts = (0..threads)
         .map(|thread| {
             let rng = rng.fork();
-            Writer {
-                rng,
-                spec: &spec,
-                touched: &touched,
-                thread,
-                flavour,
-            }
-            .script(length)
+            Writer { rng, spec: &spec, touched: &touched, thread, flavour }.script(length)
         })
         .collect();
     Plan {
@@ -202,42 +176,22 @@ pub(crate) fn random_spec(rng: &mut Rng, flavour: Flavour, threads: usize) -> Sp
     let mut signals = Vec::new();
     for _ in 0..rng.between(2, 6) {
         let compare = random_signal_compare(rng);
-        signals.push(SignalSpec {
-            first: rng.next() % MODULUS,
-            compare,
-            role: Role::Logged,
-        });
+        signals.push(SignalSpec { first: rng.next() % MODULUS, compare, role: Role::Logged });
     }
     for _ in 0..rng.below(3) {
         let compare = *rng.pick(&[Compare::Number, Compare::Tagged]);
-        signals.push(SignalSpec {
-            first: 0,
-            compare,
-            role: Role::Mirror,
-        });
+        signals.push(SignalSpec { first: 0, compare, role: Role::Mirror });
     }
-    for _ in 0..if flavour == Flavour::Logged {
-        0
-    } else {
-        rng.between(1, 4)
-    } {
+    for _ in 0..if flavour == Flavour::Logged { 0 } else { rng.between(1, 4) } {
         let only = rng.percent(50).then(|| rng.below(threads));
         let compare = *rng.pick(&[Compare::Tagged, Compare::Tagged, Compare::Always]);
-        signals.push(SignalSpec {
-            first: 0,
-            compare,
-            role: Role::Free { only },
-        });
+        signals.push(SignalSpec { first: 0, compare, role: Role::Free { only } });
     }
     let mut computeds = Vec::new();
     for _ in 0..rng.between(3, 20) {
         let rule = random_rule(rng, signals.len() + computeds.len());
         let compare = random_computed_compare(rng);
-        computeds.push(ComputedSpec {
-            rule,
-            compare,
-            fixed: rng.percent(40),
-        });
+        computeds.push(ComputedSpec { rule, compare, fixed: rng.percent(40) });
     }
     Spec { signals, computeds }
 }
@@ -330,18 +284,11 @@ impl Writer<'_> {
             },
             44..47 if !self.touched.is_empty() => Op::Touch(*self.rng.pick(self.touched)),
             47..68 => Op::Read(self.reads()),
-            68..82 => Op::Snapshot {
-                reads: self.reads(),
-                keep: self.rng.percent(40),
-            },
-            82..88 => Op::Again {
-                reads: self.reads(),
-            },
+            68..82 => Op::Snapshot { reads: self.reads(), keep: self.rng.percent(40) },
+            82..88 => Op::Again { reads: self.reads() },
             88..91 => Op::Passing(random_rule(&mut self.rng, self.spec.nodes())),
             91..94 => Op::Watch(random_effect(&mut self.rng, self.spec)),
-            94..97 => Op::Unwatch {
-                dispose: self.rng.percent(70),
-            },
+            94..97 => Op::Unwatch { dispose: self.rng.percent(70) },
             97 => Op::Settle,
             98 => Op::Collect,
             _ => self.commit(),
@@ -362,12 +309,7 @@ impl Writer<'_> {
             1 if via != Via::Draft => End::Undoes(self.writes()),
             _ => End::Commits,
         };
-        Op::Commit {
-            via,
-            writes: self.writes(),
-            reads: self.reads(),
-            end,
-        }
+        Op::Commit { via, writes: self.writes(), reads: self.reads(), end }
     }
 
     /// Writes to logged signals: often several, to one signal more than once only where it is clear
@@ -375,12 +317,7 @@ impl Writer<'_> {
     fn writes(&mut self) -> Arc<[Write]> {
         let mut writes: Vec<Write> = Vec::new();
         for _ in 0..self.rng.between(1, 4) {
-            let logged = self
-                .spec
-                .signals
-                .iter()
-                .filter(|s| s.role == Role::Logged)
-                .count();
+            let logged = self.spec.signals.iter().filter(|s| s.role == Role::Logged).count();
             let signal = self.rng.below(logged);
             let compare = self.spec.signals[signal].compare;
             let again = writes.iter().any(|write| write.signal == signal);
@@ -392,14 +329,11 @@ impl Writer<'_> {
     }
 
     fn write(&mut self, signal: usize) -> Write {
-        let how = *self
-            .rng
-            .pick(&[How::Set, How::Set, How::Update, How::Mutate]);
-        Write {
-            signal,
-            how,
-            v: self.rng.next() % MODULUS,
-        }
+        let how = *self.rng.pick(&[How::Set, How::Set, How::Update, How::Mutate]);
+        // Which of several equal values is there is not determined, so none is added to.
+        let vague = matches!(self.spec.signals[signal].compare, Compare::Quotient(_));
+        let how = if vague { How::Set } else { how };
+        Write { signal, how, v: self.rng.next() % MODULUS }
     }
 
     fn lone(&mut self) -> Op {
@@ -408,10 +342,7 @@ impl Writer<'_> {
             _ => false,
         };
         let signals = self.spec.signals.iter().enumerate();
-        let free: Vec<usize> = signals
-            .filter(|(_, s)| mine(s.role))
-            .map(|(at, _)| at)
-            .collect();
+        let free: Vec<usize> = signals.filter(|(_, s)| mine(s.role)).map(|(at, _)| at).collect();
         if self.flavour == Flavour::Logged || free.is_empty() {
             return self.commit();
         }
@@ -425,16 +356,11 @@ impl Writer<'_> {
             Lone::Mutate,
             Lone::Compare,
         ];
-        Op::Lone {
-            write: self.write(signal),
-            way: *self.rng.pick(&ways),
-        }
+        Op::Lone { write: self.write(signal), way: *self.rng.pick(&ways) }
     }
 
     fn reads(&mut self) -> Vec<Id> {
         let nodes = self.spec.nodes();
-        (0..self.rng.between(1, 5))
-            .map(|_| self.rng.below(nodes))
-            .collect()
+        (0..self.rng.between(1, 5)).map(|_| self.rng.below(nodes)).collect()
     }
 }

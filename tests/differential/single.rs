@@ -58,9 +58,7 @@ pub(crate) fn plan(seed: u64) -> Single {
             panics: None,
         })
         .collect();
-    let steps = (0..rng.between(10, 60))
-        .map(|_| step(&mut rng, &spec))
-        .collect();
+    let steps = (0..rng.between(10, 60)).map(|_| step(&mut rng, &spec)).collect();
     let fixed = |rule: &Rule| matches!(rule, Rule::Sum(_) | Rule::Mix(..) | Rule::Modulo(..));
     let steady = spec.computeds.iter().all(|computed| fixed(&computed.rule));
     let plan = Plan {
@@ -75,11 +73,7 @@ pub(crate) fn plan(seed: u64) -> Single {
         alone: true,
         touched: Vec::new(),
     };
-    Single {
-        plan,
-        steps,
-        steady,
-    }
+    Single { plan, steps, steady }
 }
 
 fn step(rng: &mut Rng, spec: &crate::spec::Spec) -> Step {
@@ -93,14 +87,7 @@ fn step(rng: &mut Rng, spec: &crate::spec::Spec) -> Step {
             for _ in 0..rng.between(1, 3) {
                 let signal = rng.below(signals);
                 let how = *rng.pick(&[crate::log::How::Set, crate::log::How::Update]);
-                writes.insert(
-                    signal,
-                    Write {
-                        signal,
-                        how,
-                        v: rng.next() % crate::spec::MODULUS,
-                    },
-                );
+                writes.insert(signal, Write { signal, how, v: rng.next() % crate::spec::MODULUS });
             }
             Step::Write(writes.into_values().collect())
         }
@@ -111,26 +98,18 @@ fn step(rng: &mut Rng, spec: &crate::spec::Spec) -> Step {
 pub(crate) fn run(seed: u64) -> Verdict<u64> {
     let single = plan(seed);
     let plant = Plant::build(&single.plan);
-    let rules: Vec<Rule> = single
-        .plan
-        .effects
-        .iter()
-        .map(|effect| effect.rule.clone())
-        .collect();
+    let rules: Vec<Rule> = single.plan.effects.iter().map(|effect| effect.rule.clone()).collect();
     let mut pull = Pull::new(&single.plan.spec, &rules);
     let mut total = single.compare(&plant, &mut pull, "at first")?;
     for (at, step) in single.steps.iter().enumerate() {
         match step {
             Step::Write(writes) => {
-                let op = OpId {
-                    by: 1,
-                    at: at as u32 + 1,
-                };
+                let op = OpId { by: 1, at: at as u32 + 1 };
                 match &writes[..] {
                     [write] => plant.write(write, op),
-                    several => plant
-                        .graph
-                        .batch(|| several.iter().for_each(|w| plant.write(w, op))),
+                    several => {
+                        plant.graph.batch(|| several.iter().for_each(|w| plant.write(w, op)))
+                    }
                 }
                 pull.write(writes, &[]);
             }
@@ -163,9 +142,7 @@ impl Single {
         let more =
             found.iter().all(|(_, runs)| *runs == 1) && due.keys().all(|id| found.contains_key(id));
         if !(found == due || (!exact && more)) {
-            return Err(format!(
-                "{after}: runs (node: times) {found:?} where {due:?} are due"
-            ));
+            return Err(format!("{after}: runs (node: times) {found:?} where {due:?} are due"));
         }
         let effects: usize = pull.effect_runs.drain(..).count();
         let mut seen = 0;
@@ -173,9 +150,7 @@ impl Single {
             seen += std::mem::take(&mut *watch.seen.runs.lock().expect("nobody panics here")).len();
         }
         if seen != effects {
-            return Err(format!(
-                "{after}: {seen} effect runs where {effects} are due"
-            ));
+            return Err(format!("{after}: {seen} effect runs where {effects} are due"));
         }
         Ok(found.values().sum())
     }

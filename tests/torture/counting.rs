@@ -83,10 +83,7 @@ type Way = fn(&Graph, &Signal<u64>, &Signal<u64>);
 fn count_by_comparing(g: &Graph, signal: &Signal<u64>) {
     loop {
         let snap = g.snapshot();
-        if signal
-            .compare_set(snap.revision(), snap.get(signal) + 1)
-            .is_ok()
-        {
+        if signal.compare_set(snap.revision(), snap.get(signal) + 1).is_ok() {
             return;
         }
     }
@@ -112,10 +109,8 @@ fn lost_updates_in_effects() {
         let total = g.signal(0u64);
         let bells: Vec<_> = (0..THREADS).map(|_| g.signal(0u64)).collect();
         let runs = Arc::<AtomicU64>::default();
-        let counters: Vec<Effect> = bells
-            .iter()
-            .map(|bell| counter(&g, bell, &total, &runs))
-            .collect();
+        let counters: Vec<Effect> =
+            bells.iter().map(|bell| counter(&g, bell, &total, &runs)).collect();
         let stats = g.clone();
         case.knows(move || format!("{:?}", stats.stats()));
         let effort = Effort::of(4_000);
@@ -133,11 +128,7 @@ fn lost_updates_in_effects() {
         let runs = runs.load(Ordering::Relaxed);
         let expected = rounds + runs;
         println!("lost updates in effects: {rounds} rounds, {runs} effect runs");
-        assert_eq!(
-            total.get(),
-            expected,
-            "each round and each effect run counted once"
-        );
+        assert_eq!(total.get(), expected, "each round and each effect run counted once");
         assert!(runs >= counters.len() as u64, "every effect ran");
     });
 }
@@ -165,11 +156,7 @@ fn transfers_keep_the_sum() {
         let effort = Effort::of(4_000);
         let shift = Shift::new(THREADS, 500);
         let done = crew(THREADS + 2, |index| {
-            if index < THREADS {
-                bank.transfer(&shift, effort, index)
-            } else {
-                bank.audit(&shift)
-            }
+            if index < THREADS { bank.transfer(&shift, effort, index) } else { bank.audit(&shift) }
         });
         bank.graph.settle().expect("nothing loops");
         let transfers: u64 = done[..THREADS].iter().map(|done| done.0).sum();
@@ -212,13 +199,7 @@ impl Bank {
                 wrong.fetch_add(u64::from(!right), Ordering::Relaxed);
             }
         });
-        Bank {
-            graph,
-            accounts,
-            total,
-            wrong_effects,
-            _watch: watch,
-        }
+        Bank { graph, accounts, total, wrong_effects, _watch: watch }
     }
 
     fn transfer(&self, shift: &Shift, effort: Effort, index: usize) -> (u64, u64) {

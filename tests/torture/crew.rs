@@ -21,9 +21,7 @@ pub(crate) fn crew<R: Send>(n: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R
         };
         let threads: Vec<_> = (0..n).map(begin).collect();
         let ends: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
-        ends.into_iter()
-            .map(|end| end.unwrap_or_else(|e| std::panic::resume_unwind(e)))
-            .collect()
+        ends.into_iter().map(|end| end.unwrap_or_else(|e| std::panic::resume_unwind(e))).collect()
     })
 }
 
@@ -36,10 +34,7 @@ pub(crate) struct Meeting {
 
 impl Meeting {
     pub(crate) fn of(members: usize) -> Meeting {
-        Meeting {
-            members: members as u64,
-            arrivals: AtomicU64::new(0),
-        }
+        Meeting { members: members as u64, arrivals: AtomicU64::new(0) }
     }
 
     pub(crate) fn wait(&self) {
@@ -48,11 +43,7 @@ impl Meeting {
         let mut spins = 0;
         while self.arrivals.load(Ordering::Acquire) < complete {
             spins += 1;
-            if spins % 256 == 0 {
-                thread::yield_now()
-            } else {
-                std::hint::spin_loop()
-            }
+            if spins % 256 == 0 { thread::yield_now() } else { std::hint::spin_loop() }
         }
     }
 }
@@ -69,10 +60,7 @@ pub(crate) struct Writing<'a>(&'a Shift);
 
 impl Shift {
     pub(crate) fn new(writers: usize, least: u64) -> Shift {
-        Shift {
-            writers: AtomicU64::new(writers as u64),
-            least,
-        }
+        Shift { writers: AtomicU64::new(writers as u64), least }
     }
 
     pub(crate) fn writing(&self) -> Writing<'_> {
@@ -121,10 +109,7 @@ impl Gate {
         state.inside = true;
         self.moved.notify_all();
         while !state.open {
-            state = self
-                .moved
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -132,10 +117,7 @@ impl Gate {
     pub(crate) fn await_held(&self) {
         let mut state = self.state();
         while !state.inside {
-            state = self
-                .moved
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 

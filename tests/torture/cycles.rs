@@ -22,19 +22,12 @@ fn cycles_across_threads() {
         let effort = Effort::of(4_000);
         let shift = Shift::new(WRITERS, 1_000);
         let done = crew(WRITERS + READERS, |index| {
-            if index < WRITERS {
-                ring.turn(&shift, effort)
-            } else {
-                ring.read(&shift, index)
-            }
+            if index < WRITERS { ring.turn(&shift, effort) } else { ring.read(&shift, index) }
         });
-        let (reads, cycles, wrong) = done[WRITERS..].iter().fold((0, 0, 0), |sum, done| {
-            (sum.0 + done.0, sum.1 + done.1, sum.2 + done.2)
-        });
-        println!(
-            "cycles: {} turns, {cycles} cycles, {wrong} wrong of {reads} reads",
-            done[0].0
-        );
+        let (reads, cycles, wrong) = done[WRITERS..]
+            .iter()
+            .fold((0, 0, 0), |sum, done| (sum.0 + done.0, sum.1 + done.1, sum.2 + done.2));
+        println!("cycles: {} turns, {cycles} cycles, {wrong} wrong of {reads} reads", done[0].0);
         assert_eq!(wrong, 0, "outcomes that do not belong to their gate");
         for gate in 0..6 {
             ring.gate.set(gate);
@@ -75,10 +68,7 @@ impl Ring {
                     return value;
                 }
                 let next = next.upgrade().expect("the ring outlives its reads");
-                next.get()
-                    .expect("both are made before the first read")
-                    .get()
-                    + value
+                next.get().expect("both are made before the first read").get() + value
             })
         };
         a.set(half(2, 1, &b)).expect("set once");

@@ -39,10 +39,7 @@ fn dispose_under_load() {
         println!(
             "dispose: {effects} effects, {commits} commits, {runs} runs, {cleanups} cleanups, {late} late"
         );
-        assert_eq!(
-            late, 0,
-            "runs that began or went on after dispose had returned"
-        );
+        assert_eq!(late, 0, "runs that began or went on after dispose had returned");
         assert_eq!(runs, cleanups, "one cleanup for each run");
         assert_eq!(g.stats().live_effects, 0);
     });
@@ -66,9 +63,7 @@ fn watch(g: &Graph, s: &Signal<u64>, counts: &Arc<Counts>, over: &Arc<AtomicBool
     let (s, counts, over) = (s.clone(), Arc::clone(counts), Arc::clone(over));
     g.effect(move || {
         counts.runs.fetch_add(1, Ordering::Relaxed);
-        counts
-            .late
-            .fetch_add(u64::from(over.load(Ordering::Acquire)), Ordering::Relaxed);
+        counts.late.fetch_add(u64::from(over.load(Ordering::Acquire)), Ordering::Relaxed);
         isobar::on_cleanup({
             let counts = Arc::clone(&counts);
             move || {
@@ -77,9 +72,7 @@ fn watch(g: &Graph, s: &Signal<u64>, counts: &Arc<Counts>, over: &Arc<AtomicBool
         });
         s.get();
         std::thread::yield_now();
-        counts
-            .late
-            .fetch_add(u64::from(over.load(Ordering::Acquire)), Ordering::Relaxed);
+        counts.late.fetch_add(u64::from(over.load(Ordering::Acquire)), Ordering::Relaxed);
     })
 }
 
@@ -143,31 +136,14 @@ fn nested_effects_under_load() {
             }
         });
         g.settle().expect("nothing loops");
-        let (made, wrong) = (
-            nest.made.load(Ordering::Relaxed),
-            nest.wrong.load(Ordering::Relaxed),
-        );
-        println!(
-            "nested effects: {} commits, {made} made, {wrong} wrong",
-            s.get()
-        );
-        assert_eq!(
-            nest.alive.load(Ordering::Relaxed),
-            2,
-            "the last run's two are alive"
-        );
-        assert_eq!(
-            nest.last.load(Ordering::Relaxed),
-            s.get(),
-            "and saw the last state"
-        );
+        let (made, wrong) = (nest.made.load(Ordering::Relaxed), nest.wrong.load(Ordering::Relaxed));
+        println!("nested effects: {} commits, {made} made, {wrong} wrong", s.get());
+        assert_eq!(nest.alive.load(Ordering::Relaxed), 2, "the last run's two are alive");
+        assert_eq!(nest.last.load(Ordering::Relaxed), s.get(), "and saw the last state");
         drop(scope);
         g.settle().expect("nothing loops");
         assert_eq!(nest.alive.load(Ordering::Relaxed), 0);
-        assert_eq!(
-            wrong, 0,
-            "older ones alive at the next run, or cleaned up in the wrong order"
-        );
+        assert_eq!(wrong, 0, "older ones alive at the next run, or cleaned up in the wrong order");
         assert_eq!(g.stats().live_effects, 0);
     });
 }
@@ -183,8 +159,7 @@ struct Nest {
 impl Nest {
     fn outer_run(self: &Arc<Nest>, s: &Signal<u64>) {
         let left_over = self.alive.load(Ordering::Relaxed) != 0;
-        self.wrong
-            .fetch_add(u64::from(left_over), Ordering::Relaxed);
+        self.wrong.fetch_add(u64::from(left_over), Ordering::Relaxed);
         let now = s.get();
         for place in 1..=2 {
             let (nest, s) = (Arc::clone(self), s.clone());
@@ -195,14 +170,12 @@ impl Nest {
                 // Last first: the second's cleanup finds both alive.
                 move || {
                     let alive = nest.alive.fetch_sub(1, Ordering::Relaxed);
-                    nest.wrong
-                        .fetch_add(u64::from(alive != place), Ordering::Relaxed);
+                    nest.wrong.fetch_add(u64::from(alive != place), Ordering::Relaxed);
                 }
             });
             isobar::effect(move || {
                 let seen = s.get();
-                nest.wrong
-                    .fetch_add(u64::from(seen < now), Ordering::Relaxed);
+                nest.wrong.fetch_add(u64::from(seen < now), Ordering::Relaxed);
                 nest.last.fetch_max(seen, Ordering::Relaxed);
             })
             .detach();

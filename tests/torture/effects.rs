@@ -37,11 +37,7 @@ fn crossed_effects_on_two_threads() {
             let raised = raised.load(Ordering::Relaxed);
             println!("crossed effects: up to {highest}, {raised} raised by effects");
             assert_eq!((a.get(), b.get()), (highest, highest));
-            assert_eq!(
-                failures.load(Ordering::Relaxed),
-                0,
-                "no loop, no panic reported"
-            );
+            assert_eq!(failures.load(Ordering::Relaxed), 0, "no loop, no panic reported");
         }
     });
 }
@@ -101,22 +97,12 @@ fn effects_converge() {
         });
         g.settle().expect("nothing loops");
         let last: u64 = rounds.iter().sum();
-        let runs: Vec<u64> = watchers
-            .iter()
-            .map(|w| w.seen.runs.load(Ordering::Relaxed))
-            .collect();
+        let runs: Vec<u64> = watchers.iter().map(|w| w.seen.runs.load(Ordering::Relaxed)).collect();
         println!("effects converge: {last} commits, {runs:?} runs");
         for watcher in &watchers {
             assert_eq!(watcher.seen.wrong.load(Ordering::Relaxed), 0, "wrong runs");
-            assert_eq!(
-                watcher.seen.last.load(Ordering::Relaxed),
-                last,
-                "the last state"
-            );
-            assert!(
-                watcher.seen.runs.load(Ordering::Relaxed) <= last + 1,
-                "no run for nothing"
-            );
+            assert_eq!(watcher.seen.last.load(Ordering::Relaxed), last, "the last state");
+            assert!(watcher.seen.runs.load(Ordering::Relaxed) <= last + 1, "no run for nothing");
         }
     });
 }
@@ -146,16 +132,12 @@ impl Watcher {
                 let (a, b, now) = (a.get(), b.get(), g.revision());
                 let mixed = a != b || seen.last.swap(a, Ordering::Relaxed) > a;
                 let back = before.replace(now).is_some_and(|before| before >= now);
-                seen.wrong
-                    .fetch_add(u64::from(overlaps || mixed || back), Ordering::Relaxed);
+                seen.wrong.fetch_add(u64::from(overlaps || mixed || back), Ordering::Relaxed);
                 seen.runs.fetch_add(1, Ordering::Relaxed);
                 seen.busy.store(false, Ordering::Release);
             }
         });
-        Watcher {
-            seen,
-            _effect: effect.graph(g).run_on(on).build(),
-        }
+        Watcher { seen, _effect: effect.graph(g).run_on(on).build() }
     }
 }
 
@@ -169,11 +151,8 @@ fn cut_off_waves_reach_nobody() {
             let s = s.clone();
             move || s.get() / 10
         });
-        let (last, runs, wrong) = (
-            Arc::<AtomicU64>::default(),
-            Arc::<AtomicU64>::default(),
-            Arc::<AtomicU64>::default(),
-        );
+        let (last, runs, wrong) =
+            (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let _watch = tens.subscribe({
             let (last, runs, wrong) = (Arc::clone(&last), Arc::clone(&runs), Arc::clone(&wrong));
             move |tens: &u64| {
@@ -195,11 +174,7 @@ fn cut_off_waves_reach_nobody() {
         let total: u64 = rounds.iter().sum();
         let runs = runs.load(Ordering::Relaxed);
         println!("cut off: {total} commits, {runs} calls");
-        assert_eq!(
-            wrong.load(Ordering::Relaxed),
-            0,
-            "calls without a change, or backwards"
-        );
+        assert_eq!(wrong.load(Ordering::Relaxed), 0, "calls without a change, or backwards");
         assert_eq!(last.load(Ordering::Relaxed), total / 10);
         assert!(runs <= total / 10 + 1);
     });

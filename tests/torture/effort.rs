@@ -12,9 +12,7 @@ pub(crate) fn long_seconds() -> Option<u64> {
     if env::var("ISOBAR_TORTURE").ok()? != "long" {
         return None;
     }
-    let seconds = env::var("ISOBAR_TORTURE_SECONDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
+    let seconds = env::var("ISOBAR_TORTURE_SECONDS").ok().and_then(|text| text.parse().ok());
     Some(seconds.unwrap_or(USUAL_LONG))
 }
 
@@ -34,10 +32,7 @@ impl Effort {
     /// The same for one of `parts` equal parts of a test.
     pub(crate) fn share(count: u64, parts: u32) -> Effort {
         let time = long_seconds().map(|seconds| Duration::from_secs(seconds) / parts);
-        Effort {
-            count,
-            until: time.map(|time| Instant::now() + time),
-        }
+        Effort { count, until: time.map(|time| Instant::now() + time) }
     }
 
     /// Whether to go on after `done` repetitions.

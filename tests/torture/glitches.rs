@@ -71,28 +71,14 @@ impl Diamond {
             }
         });
         let graph = g.clone();
-        Diamond {
-            graph,
-            s,
-            x,
-            y,
-            z,
-            torn_effects,
-            effect_runs,
-            last_seen,
-            _watch: watch,
-        }
+        Diamond { graph, s, x, y, z, torn_effects, effect_runs, last_seen, _watch: watch }
     }
 
     fn run(&self, writers: usize) {
         let effort = Effort::share(40_000, 2);
         let shift = Shift::new(writers, LEAST);
         let done = crew(writers + READERS, |index| {
-            if index < writers {
-                self.write(&shift, effort)
-            } else {
-                self.read(&shift)
-            }
+            if index < writers { self.write(&shift, effort) } else { self.read(&shift) }
         });
         self.graph.settle().expect("nothing loops");
         let commits: u64 = done[..writers].iter().map(|(commits, _)| commits).sum();
@@ -104,11 +90,7 @@ impl Diamond {
             "diamond, {writers} writing: {commits} commits, {glitches} glitches in {reads} reads, \
              {torn} in {runs} effect runs"
         );
-        assert_eq!(
-            (glitches, torn),
-            (0, 0),
-            "glitches in reads, in effect runs"
-        );
+        assert_eq!((glitches, torn), (0, 0), "glitches in reads, in effect runs");
         assert_eq!(self.z.get(), 0);
         assert_eq!(self.x.get(), self.s.get());
         let last = self.last_seen.load(Ordering::Relaxed) as i64;
@@ -190,26 +172,14 @@ impl Pair {
                 runs.fetch_add(1, Ordering::Relaxed);
             }
         });
-        Pair {
-            graph: g.clone(),
-            a,
-            b,
-            sum,
-            torn_effects,
-            effect_runs,
-            _watch: watch,
-        }
+        Pair { graph: g.clone(), a, b, sum, torn_effects, effect_runs, _watch: watch }
     }
 
     fn run(&self, writers: usize) {
         let effort = Effort::share(20_000, 2);
         let shift = Shift::new(writers, LEAST);
         let done = crew(writers + READERS, |index| {
-            if index < writers {
-                self.write(&shift, effort, index)
-            } else {
-                self.read(&shift)
-            }
+            if index < writers { self.write(&shift, effort, index) } else { self.read(&shift) }
         });
         self.graph.settle().expect("nothing loops");
         let commits: u64 = done[..writers].iter().map(|(commits, _)| commits).sum();
@@ -221,11 +191,7 @@ impl Pair {
             "batches, {writers} writing: {commits} commits, {glitches} glitches in {reads} reads, \
              {torn} in {runs} effect runs"
         );
-        assert_eq!(
-            (glitches, torn),
-            (0, 0),
-            "glitches in reads, in effect runs"
-        );
+        assert_eq!((glitches, torn), (0, 0), "glitches in reads, in effect runs");
         assert_eq!(self.a.get() + self.b.get(), 0);
     }
 

@@ -30,19 +30,10 @@ impl Triple {
         let parity = graph.computed({
             let (n, sum) = (parts[0].clone(), sum.clone());
             move || {
-                if n.get() % 2 == 0 {
-                    0
-                } else {
-                    1 + sum.get() % 6
-                }
+                if n.get() % 2 == 0 { 0 } else { 1 + sum.get() % 6 }
             }
         });
-        Triple {
-            graph,
-            parts,
-            sum,
-            parity,
-        }
+        Triple { graph, parts, sum, parity }
     }
 
     fn step(&self) {
@@ -150,11 +141,7 @@ fn drafts_under_writers() {
         let wrong: u64 = done.iter().map(|done| done.1).sum();
         println!("drafts: {commits} commits, {wrong} wrong of {drafts} drafts");
         assert_eq!(wrong, 0);
-        assert_eq!(
-            triple.parts[0].get(),
-            commits,
-            "a dropped draft changed nothing"
-        );
+        assert_eq!(triple.parts[0].get(), commits, "a dropped draft changed nothing");
         assert_eq!(tally.get(), drafts, "each draft committed its count once");
     });
 }
@@ -209,10 +196,7 @@ fn linked_under_writers() {
         let g = Graph::new();
         let source = g.signal(0u64);
         let chosen = g.enter(|| {
-            isobar::linked(&source, |source: &u64, _| Choice {
-                of: *source,
-                by_hand: false,
-            })
+            isobar::linked(&source, |source: &u64, _| Choice { of: *source, by_hand: false })
         });
         let stats = g.clone();
         case.knows(move || format!("{:?}", stats.stats()));

@@ -30,20 +30,14 @@ fn churn_leaves_memory_flat() {
         let made = turn_over(&g, &root, &census, Effort::share(30_000, 1));
         g.settle().expect("nothing loops");
         g.collect();
-        let grown = resident()
-            .zip(before)
-            .map_or(0, |(now, before)| now.saturating_sub(before));
+        let grown = resident().zip(before).map_or(0, |(now, before)| now.saturating_sub(before));
         println!(
             "churn: {made} rounds of 5 nodes, {} values alive, {} nodes, {} KiB grown",
             census.living(),
             g.stats().live_nodes,
             grown >> 10
         );
-        assert_eq!(
-            census.living(),
-            0,
-            "values of dropped nodes alive after collect"
-        );
+        assert_eq!(census.living(), 0, "values of dropped nodes alive after collect");
         assert_eq!(g.stats().live_nodes, nodes, "dropped nodes alive");
         assert_eq!(g.stats().live_effects, 0);
         assert!(grown < ROOM, "{grown} bytes grown");
@@ -135,82 +129,61 @@ fn dropped_graphs_leave_nothing() {
 /// One snapshot is held while a million commits pass: it keeps what its revision needs.
 #[test]
 fn held_snapshots_keep_their_versions_only() {
-    within(
-        "held_snapshots_keep_their_versions_only",
-        allowance(90),
-        |case| {
-            let flow = Flow::new();
-            let stats = flow.graph.clone();
-            case.knows(move || format!("{:?}", stats.stats()));
-            let first = flow.graph.snapshot();
-            let mut later = Vec::new();
-            let effort = Effort::of(if cfg!(debug_assertions) {
-                200_000
-            } else {
-                1_000_000
-            });
-            let mut commits = 0;
-            while effort.goes_on(commits) {
-                flow.commit(&mut commits);
-                // A few more at different revisions, some of them dropped again out of order.
-                if commits % 1_024 == 0 {
-                    later.push((flow.graph.snapshot(), commits));
-                    if later.len() > 8 {
-                        later.swap_remove((commits / 1_024) as usize % 8);
-                    }
+    within("held_snapshots_keep_their_versions_only", allowance(90), |case| {
+        let flow = Flow::new();
+        let stats = flow.graph.clone();
+        case.knows(move || format!("{:?}", stats.stats()));
+        let first = flow.graph.snapshot();
+        let mut later = Vec::new();
+        let effort = Effort::of(if cfg!(debug_assertions) { 200_000 } else { 1_000_000 });
+        let mut commits = 0;
+        while effort.goes_on(commits) {
+            flow.commit(&mut commits);
+            // A few more at different revisions, some of them dropped again out of order.
+            if commits % 1_024 == 0 {
+                later.push((flow.graph.snapshot(), commits));
+                if later.len() > 8 {
+                    later.swap_remove((commits / 1_024) as usize % 8);
                 }
             }
-            assert_eq!(
-                first.with(&flow.signal, Tracked::number),
-                0,
-                "the old snapshot still holds"
-            );
-            for (snap, at) in &later {
-                assert_eq!(snap.with(&flow.signal, Tracked::number), *at);
-            }
-            flow.report("held snapshots", commits, later.len() as u64 + 2);
-        },
-    );
+        }
+        assert_eq!(first.with(&flow.signal, Tracked::number), 0, "the old snapshot still holds");
+        for (snap, at) in &later {
+            assert_eq!(snap.with(&flow.signal, Tracked::number), *at);
+        }
+        flow.report("held snapshots", commits, later.len() as u64 + 2);
+    });
 }
 
 /// A computed that runs for a million commits keeps one revision, not a million.
 #[test]
 fn slow_user_code_keeps_its_versions_only() {
-    within(
-        "slow_user_code_keeps_its_versions_only",
-        allowance(90),
-        |case| {
-            for slow in [
-                Slow::InComputed,
-                Slow::InWith,
-                Slow::InEffect,
-                Slow::InBatch,
-            ] {
-                case.lives();
-                let flow = Flow::new();
-                let stats = flow.graph.clone();
-                case.knows(move || format!("{slow:?}: {:?}", stats.stats()));
-                let gate = Gate::default();
-                gate.shut();
-                let gate = std::sync::Arc::new(gate);
-                std::thread::scope(|scope| {
-                    let _opening = Opening(&gate);
-                    let sleeper = scope.spawn(|| flow.stall(slow, &gate));
-                    gate.await_held();
-                    let effort = Effort::share(100_000, 4);
-                    let mut commits = 0;
-                    while effort.goes_on(commits) {
-                        flow.commit(&mut commits);
-                    }
-                    flow.report(&format!("{slow:?}"), commits, 2);
-                    gate.open();
-                    let seen = sleeper.join().expect("slow, but without a panic");
-                    assert_eq!(seen, 0, "{slow:?} went on reading at its own revision");
-                });
-                flow.rest();
-            }
-        },
-    );
+    within("slow_user_code_keeps_its_versions_only", allowance(90), |case| {
+        for slow in [Slow::InComputed, Slow::InWith, Slow::InEffect, Slow::InBatch] {
+            case.lives();
+            let flow = Flow::new();
+            let stats = flow.graph.clone();
+            case.knows(move || format!("{slow:?}: {:?}", stats.stats()));
+            let gate = Gate::default();
+            gate.shut();
+            let gate = std::sync::Arc::new(gate);
+            std::thread::scope(|scope| {
+                let _opening = Opening(&gate);
+                let sleeper = scope.spawn(|| flow.stall(slow, &gate));
+                gate.await_held();
+                let effort = Effort::share(100_000, 4);
+                let mut commits = 0;
+                while effort.goes_on(commits) {
+                    flow.commit(&mut commits);
+                }
+                flow.report(&format!("{slow:?}"), commits, 2);
+                gate.open();
+                let seen = sleeper.join().expect("slow, but without a panic");
+                assert_eq!(seen, 0, "{slow:?} went on reading at its own revision");
+            });
+            flow.rest();
+        }
+    });
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -235,13 +208,7 @@ impl Flow {
         let (graph, census) = (Graph::new(), Census::default());
         let signal = graph.signal(census.value(0));
         let (peak, peak_awaiting) = Default::default();
-        Flow {
-            graph,
-            signal,
-            census,
-            peak,
-            peak_awaiting,
-        }
+        Flow { graph, signal, census, peak, peak_awaiting }
     }
 
     fn commit(&self, commits: &mut u64) {
@@ -263,14 +230,8 @@ impl Flow {
             "{name}: {commits} commits, at most {peak} values alive, {awaiting} awaiting, {kept} kept"
         );
         assert!(peak < SLACK, "{name}: {peak} values alive");
-        assert!(
-            awaiting < SLACK,
-            "{name}: {awaiting} values awaiting reclamation"
-        );
-        assert!(
-            kept <= needed,
-            "{name}: {kept} values kept where {needed} are needed"
-        );
+        assert!(awaiting < SLACK, "{name}: {awaiting} values awaiting reclamation");
+        assert!(kept <= needed, "{name}: {kept} values kept where {needed} are needed");
     }
 
     /// Reads, is held at the gate, reads again; what it read last.
@@ -323,12 +284,7 @@ impl Flow {
         self.graph.settle().expect("nothing loops");
         self.graph.collect();
         assert_eq!(self.census.living(), 1, "the current value");
-        let Flow {
-            graph,
-            signal,
-            census,
-            ..
-        } = self;
+        let Flow { graph, signal, census, .. } = self;
         drop(signal);
         graph.collect();
         assert_eq!(census.living(), 0);
@@ -372,10 +328,7 @@ fn readers_never_drop() {
             reads
         });
         let dropped = flow.census.dropped_by_readers();
-        println!(
-            "readers: {} commits, {reads:?} reads, {dropped} drops in reads",
-            reads[0]
-        );
+        println!("readers: {} commits, {reads:?} reads, {dropped} drops in reads", reads[0]);
         assert_eq!(dropped, 0);
         drop(number);
         flow.rest();
@@ -406,13 +359,8 @@ fn large_values_leave_memory_flat() {
             }
             commits
         });
-        let grown = resident()
-            .zip(before)
-            .map_or(0, |(now, before)| now.saturating_sub(before));
-        println!(
-            "large values: {commits:?} commits, {} KiB grown",
-            grown >> 10
-        );
+        let grown = resident().zip(before).map_or(0, |(now, before)| now.saturating_sub(before));
+        println!("large values: {commits:?} commits, {} KiB grown", grown >> 10);
         assert!(grown < ROOM + SLACK * (1 << 16), "{grown} bytes grown");
     });
 }

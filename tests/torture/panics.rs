@@ -25,11 +25,7 @@ fn panics_under_load() {
         let effort = Effort::of(4_000);
         let shift = Shift::new(WRITERS, 500);
         let done = crew(WRITERS + READERS, |index| {
-            if index < WRITERS {
-                ground.write(&shift, effort)
-            } else {
-                ground.read(&shift)
-            }
+            if index < WRITERS { ground.write(&shift, effort) } else { ground.read(&shift) }
         });
         ground.graph.settle().expect("nothing loops");
         let commits: u64 = done[..WRITERS].iter().map(|done| done.0).sum();
@@ -39,15 +35,8 @@ fn panics_under_load() {
             "panics: {commits} commits, {wrong} wrong in {reads} reads, {} effect panics",
             ground.effect_panics.load(Ordering::Relaxed)
         );
-        assert_eq!(
-            wrong, 0,
-            "errors and values that do not belong to their state"
-        );
-        assert_eq!(
-            ground.s.get(),
-            commits,
-            "no failed write committed, none lost"
-        );
+        assert_eq!(wrong, 0, "errors and values that do not belong to their state");
+        assert_eq!(ground.s.get(), commits, "no failed write committed, none lost");
         ground.check_rest();
     });
 }
@@ -69,12 +58,10 @@ impl Ground {
         let reported = Arc::<AtomicU64>::default();
         let graph = Graph::builder().on_error(count_into(&reported)).build();
         let s = graph.signal(0u64);
-        let picky = Signal::builder(0u64)
-            .graph(&graph)
-            .equality(|old: &u64, new: &u64| {
-                assert!(*new != 13, "{DELIBERATE}: 13");
-                old == new
-            });
+        let picky = Signal::builder(0u64).graph(&graph).equality(|old: &u64, new: &u64| {
+            assert!(*new != 13, "{DELIBERATE}: 13");
+            old == new
+        });
         let thirds = graph.computed({
             let s = s.clone();
             move || {
@@ -103,17 +90,7 @@ impl Ground {
         });
         let picky = picky.build();
         let _effects = [fifths, other];
-        Ground {
-            graph,
-            s,
-            picky,
-            thirds,
-            above,
-            reported,
-            effect_panics,
-            steady,
-            _effects,
-        }
+        Ground { graph, s, picky, thirds, above, reported, effect_panics, steady, _effects }
     }
 
     /// Each round commits one step, and fails to commit several others.
@@ -172,25 +149,14 @@ impl Ground {
 
     fn check_rest(&self) {
         let s = self.s.get();
-        assert_eq!(
-            self.steady.load(Ordering::Relaxed),
-            s,
-            "the other effect saw the last state"
-        );
+        assert_eq!(self.steady.load(Ordering::Relaxed), s, "the other effect saw the last state");
         let panics = self.effect_panics.load(Ordering::Relaxed);
-        assert_eq!(
-            self.reported.load(Ordering::Relaxed),
-            panics,
-            "each panic reported once"
-        );
+        assert_eq!(self.reported.load(Ordering::Relaxed), panics, "each panic reported once");
         // Still usable, and still subscribed after all those panics.
         self.s.set(10);
         self.s.set(11);
         self.graph.settle().expect("nothing loops");
-        assert_eq!(
-            self.effect_panics.load(Ordering::Relaxed),
-            panics + u64::from(s != 10)
-        );
+        assert_eq!(self.effect_panics.load(Ordering::Relaxed), panics + u64::from(s != 10));
         assert_eq!(self.above.try_get().ok(), Some(11 * 1001));
         assert_eq!(self.steady.load(Ordering::Relaxed), 11);
     }

@@ -62,10 +62,7 @@ struct Table {
 
 impl Default for Table {
     fn default() -> Table {
-        Table {
-            barrier: Meeting::of(WRITERS + READERS),
-            round: Mutex::new(None),
-        }
+        Table { barrier: Meeting::of(WRITERS + READERS), round: Mutex::new(None) }
     }
 }
 
@@ -115,17 +112,7 @@ impl Round {
             let (top, seen) = (top.clone(), Arc::clone(&seen));
             graph.effect(move || seen.store(top.get(), Ordering::Relaxed))
         });
-        Round {
-            steps,
-            graph,
-            s,
-            other,
-            double,
-            late,
-            top,
-            seen,
-            watch,
-        }
+        Round { steps, graph, s, other, double, late, top, seen, watch }
     }
 
     fn write(&self) {
@@ -173,18 +160,11 @@ fn settle_under_writers() {
         let effort = Effort::of(3_000);
         let shift = Shift::new(2, 200);
         let done = crew(4, |index| {
-            if index < 2 {
-                write(&s, &shift, effort)
-            } else {
-                settle(&g, &s, &seen, &shift)
-            }
+            if index < 2 { write(&s, &shift, effort) } else { settle(&g, &s, &seen, &shift) }
         });
         let early: u64 = done.iter().map(|done| done.1).sum();
         println!("settle: {early} early in {} settles", done[2].0 + done[3].0);
-        assert_eq!(
-            early, 0,
-            "settle returned before an effect had seen the state"
-        );
+        assert_eq!(early, 0, "settle returned before an effect had seen the state");
         g.settle().expect("nothing loops");
         assert_eq!(seen.load(Ordering::Acquire), s.get());
     });

@@ -40,14 +40,7 @@ impl Yard {
         let gate = Arc::<Gate>::default();
         let (stats, held) = (graph.clone(), Arc::clone(&gate));
         case.knows(move || format!("held: {}, {:?}", held.is_held(), stats.stats()));
-        Arc::new(Yard {
-            graph,
-            hot,
-            cold,
-            cold_plus,
-            hot_plus,
-            gate,
-        })
+        Arc::new(Yard { graph, hot, cold, cold_plus, hot_plus, gate })
     }
 
     /// Holds `stalled` at the gate, has the others work meanwhile, then lets it go.
@@ -60,19 +53,9 @@ impl Yard {
             let before = (self.hot.get(), self.cold.get());
             let effort = Effort::share(EACH, 8);
             let work = crew(OTHERS, |_| self.work(effort)).iter().sum::<u64>();
-            assert!(
-                self.gate.is_held(),
-                "the others worked while {name} was held"
-            );
-            assert_eq!(
-                (self.hot.get(), self.cold.get()),
-                (before.0 + work, before.1 + 2 * work)
-            );
-            println!(
-                "stalled {name}: {} commits and {} reads beside it",
-                work * 2,
-                work * 6
-            );
+            assert!(self.gate.is_held(), "the others worked while {name} was held");
+            assert_eq!((self.hot.get(), self.cold.get()), (before.0 + work, before.1 + 2 * work));
+            println!("stalled {name}: {} commits and {} reads beside it", work * 2, work * 6);
             self.gate.open();
             stalled.join().expect("held, but without a panic")
         })
@@ -130,44 +113,39 @@ fn a_slow_computed_stops_nobody() {
 /// Several top-level readers of the value that is being made: it runs once, all get it.
 #[test]
 fn readers_of_one_slow_computed_share_its_run() {
-    within(
-        "readers_of_one_slow_computed_share_its_run",
-        allowance(60),
-        |case| {
-            let yard = Yard::new(case);
-            let runs = Arc::<AtomicU64>::default();
-            let slow = yard.graph.computed({
-                let (gate, runs, cold) =
-                    (Arc::clone(&yard.gate), Arc::clone(&runs), yard.cold.clone());
-                move || {
-                    runs.fetch_add(1, Ordering::Relaxed);
-                    gate.pass();
-                    cold.get()
-                }
-            });
-            yard.gate.shut();
-            let begun = AtomicU64::new(0);
-            let second = || {
-                begun.fetch_add(1, Ordering::Relaxed);
-                slow.get()
-            };
-            thread::scope(|scope| {
-                let _opening = Opening(&yard.gate);
-                let first = scope.spawn(|| slow.get());
-                yard.gate.await_held();
-                let others: Vec<_> = (0..3).map(|_| scope.spawn(second)).collect();
-                while begun.load(Ordering::Relaxed) < 3 {
-                    thread::yield_now();
-                }
-                yard.gate.open();
-                assert_eq!(first.join().expect("no panic"), 0);
-                for other in others {
-                    assert_eq!(other.join().expect("no panic"), 0);
-                }
-            });
-            assert_eq!(runs.load(Ordering::Relaxed), 1, "it ran once for all");
-        },
-    );
+    within("readers_of_one_slow_computed_share_its_run", allowance(60), |case| {
+        let yard = Yard::new(case);
+        let runs = Arc::<AtomicU64>::default();
+        let slow = yard.graph.computed({
+            let (gate, runs, cold) = (Arc::clone(&yard.gate), Arc::clone(&runs), yard.cold.clone());
+            move || {
+                runs.fetch_add(1, Ordering::Relaxed);
+                gate.pass();
+                cold.get()
+            }
+        });
+        yard.gate.shut();
+        let begun = AtomicU64::new(0);
+        let second = || {
+            begun.fetch_add(1, Ordering::Relaxed);
+            slow.get()
+        };
+        thread::scope(|scope| {
+            let _opening = Opening(&yard.gate);
+            let first = scope.spawn(|| slow.get());
+            yard.gate.await_held();
+            let others: Vec<_> = (0..3).map(|_| scope.spawn(second)).collect();
+            while begun.load(Ordering::Relaxed) < 3 {
+                thread::yield_now();
+            }
+            yard.gate.open();
+            assert_eq!(first.join().expect("no panic"), 0);
+            for other in others {
+                assert_eq!(other.join().expect("no panic"), 0);
+            }
+        });
+        assert_eq!(runs.load(Ordering::Relaxed), 1, "it ran once for all");
+    });
 }
 
 #[test]
@@ -177,11 +155,8 @@ fn a_slow_effect_stops_nobody() {
         let (last, mixed) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let effect = yard.graph.effect({
             let (hot, hot_plus) = (yard.hot.clone(), yard.hot_plus.clone());
-            let (gate, last, mixed) = (
-                Arc::clone(&yard.gate),
-                Arc::clone(&last),
-                Arc::clone(&mixed),
-            );
+            let (gate, last, mixed) =
+                (Arc::clone(&yard.gate), Arc::clone(&last), Arc::clone(&mixed));
             move || {
                 let before = hot.get();
                 gate.pass();
@@ -194,11 +169,7 @@ fn a_slow_effect_stops_nobody() {
                 yard.hot.touch();
             });
             yard.graph.settle().expect("nothing loops");
-            assert_eq!(
-                last.load(Ordering::Relaxed),
-                yard.hot.get(),
-                "it saw the last state"
-            );
+            assert_eq!(last.load(Ordering::Relaxed), yard.hot.get(), "it saw the last state");
         }
         assert_eq!(mixed.load(Ordering::Relaxed), 0, "one revision per run");
         effect.dispose();
@@ -217,11 +188,7 @@ fn slow_writers_stop_nobody() {
             });
         };
         yard.hold("update", add_slowly);
-        assert!(
-            yard.cold.get() > 1_000_000_000,
-            "nothing lost: {}",
-            yard.cold.get()
-        );
+        assert!(yard.cold.get() > 1_000_000_000, "nothing lost: {}", yard.cold.get());
         let mutate_slowly = || {
             let gate = Arc::clone(&yard.gate);
             yard.cold.mutate(move |n| {
@@ -230,11 +197,7 @@ fn slow_writers_stop_nobody() {
             });
         };
         yard.hold("mutate", mutate_slowly);
-        assert!(
-            yard.cold.get() < 1_000_000_000,
-            "nothing lost: {}",
-            yard.cold.get()
-        );
+        assert!(yard.cold.get() < 1_000_000_000, "nothing lost: {}", yard.cold.get());
         let extra = yard.graph.signal(0u64);
         yard.hold("batch", || {
             yard.graph.batch(|| {
@@ -253,11 +216,7 @@ fn slow_writers_stop_nobody() {
             });
             done.expect("the transaction never gives up");
         });
-        assert_eq!(
-            extra.get(),
-            yard.hot.get(),
-            "re-run on what had changed meanwhile"
-        );
+        assert_eq!(extra.get(), yard.hot.get(), "re-run on what had changed meanwhile");
     });
 }
 
@@ -280,12 +239,10 @@ fn a_slow_equality_stops_nobody() {
             move || hot.get() / 2
         });
         let gate = Arc::clone(&yard.gate);
-        let computed = computed
-            .graph(&yard.graph)
-            .equality(move |old: &u64, new: &u64| {
-                gate.pass();
-                old == new
-            });
+        let computed = computed.graph(&yard.graph).equality(move |old: &u64, new: &u64| {
+            gate.pass();
+            old == new
+        });
         let computed = computed.build();
         computed.get();
         yard.hot.update(|n| n + 2);
@@ -342,10 +299,7 @@ struct Heavy {
 
 impl Heavy {
     fn new(weight: u64, gate: &Arc<Gate>) -> Heavy {
-        Heavy {
-            weight,
-            gate: Arc::clone(gate),
-        }
+        Heavy { weight, gate: Arc::clone(gate) }
     }
 }
 
@@ -399,36 +353,32 @@ fn long_reads_stop_nobody() {
 /// Effects on a thread of their own or the pool do not hold up the thread that commits.
 #[test]
 fn a_slow_effect_elsewhere_does_not_hold_its_writer() {
-    within(
-        "a_slow_effect_elsewhere_does_not_hold_its_writer",
-        allowance(60),
-        |case| {
-            for on in [isobar::RunOn::Pool, isobar::RunOn::Thread] {
-                let yard = Yard::new(case);
-                let last = Arc::<AtomicU64>::default();
-                let effect = Effect::builder({
-                    let (hot, gate, last) =
-                        (yard.hot.clone(), Arc::clone(&yard.gate), Arc::clone(&last));
-                    move || {
-                        let now = hot.get();
-                        gate.pass();
-                        last.store(now, Ordering::Relaxed);
-                    }
-                });
-                let effect = effect.graph(&yard.graph).run_on(on).build();
-                yard.graph.settle().expect("nothing loops");
-                yard.gate.shut();
-                let _opening = Opening(&yard.gate);
-                yard.hot.touch();
-                yard.gate.await_held();
-                // This very thread goes on: the effect runs elsewhere.
-                yard.work(Effort::share(EACH, 8));
-                assert!(yard.gate.is_held());
-                yard.gate.open();
-                yard.graph.settle().expect("nothing loops");
-                assert_eq!(last.load(Ordering::Relaxed), yard.hot.get());
-                effect.dispose();
-            }
-        },
-    );
+    within("a_slow_effect_elsewhere_does_not_hold_its_writer", allowance(60), |case| {
+        for on in [isobar::RunOn::Pool, isobar::RunOn::Thread] {
+            let yard = Yard::new(case);
+            let last = Arc::<AtomicU64>::default();
+            let effect = Effect::builder({
+                let (hot, gate, last) =
+                    (yard.hot.clone(), Arc::clone(&yard.gate), Arc::clone(&last));
+                move || {
+                    let now = hot.get();
+                    gate.pass();
+                    last.store(now, Ordering::Relaxed);
+                }
+            });
+            let effect = effect.graph(&yard.graph).run_on(on).build();
+            yard.graph.settle().expect("nothing loops");
+            yard.gate.shut();
+            let _opening = Opening(&yard.gate);
+            yard.hot.touch();
+            yard.gate.await_held();
+            // This very thread goes on: the effect runs elsewhere.
+            yard.work(Effort::share(EACH, 8));
+            assert!(yard.gate.is_held());
+            yard.gate.open();
+            yard.graph.settle().expect("nothing loops");
+            assert_eq!(last.load(Ordering::Relaxed), yard.hot.get());
+            effect.dispose();
+        }
+    });
 }

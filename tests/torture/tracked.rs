@@ -23,11 +23,7 @@ thread_local! {
 impl Census {
     pub(crate) fn value(&self, n: u64) -> Tracked {
         self.0.born.fetch_add(1, Ordering::Relaxed);
-        Tracked {
-            n,
-            mark: AtomicU64::new(n ^ ALIVE),
-            census: self.clone(),
-        }
+        Tracked { n, mark: AtomicU64::new(n ^ ALIVE), census: self.clone() }
     }
 
     /// Values alive now.

@@ -28,9 +28,7 @@ fn no_wake_up_is_lost() {
             let mut passes = 0;
             while index < 2 && effort.goes_on(passes) {
                 let mine = 2 * passes + index as u64;
-                let held = ball
-                    .wait_until(move |ball| *ball >= mine, LONG)
-                    .expect("in time");
+                let held = ball.wait_until(move |ball| *ball >= mine, LONG).expect("in time");
                 assert_eq!(*held, mine);
                 ball.set(mine + 1);
                 passes += 1;
@@ -38,9 +36,8 @@ fn no_wake_up_is_lost() {
             // The third waits for the derived value.
             while index == 2 && passes < 1_000 && effort.goes_on(passes) {
                 let least = passes;
-                let seen = halves
-                    .wait_until(move |halves| *halves >= least, LONG)
-                    .expect("in time");
+                let seen =
+                    halves.wait_until(move |halves| *halves >= least, LONG).expect("in time");
                 assert!(*seen >= least);
                 passes += 1;
             }

@@ -29,9 +29,7 @@ impl Case {
 
     /// A part is over: the next one has the whole time again.
     pub(crate) fn lives(&self) {
-        self.alive
-            .send(())
-            .expect("the watchdog listens as long as the test runs");
+        self.alive.send(()).expect("the watchdog listens as long as the test runs");
     }
 }
 
@@ -40,10 +38,7 @@ pub(crate) fn within<R>(name: &'static str, seconds: u64, body: impl FnOnce(&Cas
     let _alone = locked(&ALONE);
     quiet_deliberate_panics();
     let (alive, signs) = mpsc::channel::<()>();
-    let case = Case {
-        facts: Facts::default(),
-        alive,
-    };
+    let case = Case { facts: Facts::default(), alive };
     let facts = Arc::clone(&case.facts);
     let watch = move || {
         // The end of `within`, also by a panic, closes the channel.
@@ -66,9 +61,7 @@ pub(crate) fn within<R>(name: &'static str, seconds: u64, body: impl FnOnce(&Cas
 /// The seconds a test is given: `seconds` in the short form, more where the long form takes longer,
 /// or what `ISOBAR_WATCHDOG` says (a great number keeps a hung process for a debugger).
 pub(crate) fn allowance(seconds: u64) -> u64 {
-    let asked = env::var("ISOBAR_WATCHDOG")
-        .ok()
-        .and_then(|seconds| seconds.parse().ok());
+    let asked = env::var("ISOBAR_WATCHDOG").ok().and_then(|seconds| seconds.parse().ok());
     asked.unwrap_or(seconds + super::effort::long_seconds().map_or(0, |long| long * 4 + 120))
 }
 
@@ -78,9 +71,7 @@ fn tell(line: &str) {
 }
 
 fn expire(name: &str, seconds: u64, facts: &Facts) -> ! {
-    tell(&format!(
-        "\nwatchdog: `{name}` did not finish within {seconds} s"
-    ));
+    tell(&format!("\nwatchdog: `{name}` did not finish within {seconds} s"));
     tell(&threads());
     let (told, asked) = mpsc::channel::<()>();
     let facts = Arc::clone(facts);
@@ -94,9 +85,7 @@ fn expire(name: &str, seconds: u64, facts: &Facts) -> ! {
     if asked.recv_timeout(Duration::from_secs(5)) == Err(RecvTimeoutError::Timeout) {
         tell("  known: (asking hangs, too)");
     }
-    tell(&format!(
-        "watchdog: `{name}` failed: hung; aborting the process"
-    ));
+    tell(&format!("watchdog: `{name}` failed: hung; aborting the process"));
     process::abort();
 }
 
@@ -116,11 +105,7 @@ fn threads() -> String {
         let name = head.split_once('(').map_or("?", |(_, name)| name);
         let fields: Vec<&str> = rest.split_whitespace().collect();
         let field = |at: usize| fields.get(at).copied().unwrap_or("?");
-        lines.push(format!(
-            "  thread {name}: state {}, {} ticks",
-            field(0),
-            field(11)
-        ));
+        lines.push(format!("  thread {name}: state {}, {} ticks", field(0), field(11)));
     }
     lines.join("\n")
 }
@@ -133,10 +118,7 @@ fn quiet_deliberate_panics() {
     ONCE.call_once(|| {
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if !info
-                .payload_as_str()
-                .is_some_and(|message| message.contains(DELIBERATE))
-            {
+            if !info.payload_as_str().is_some_and(|message| message.contains(DELIBERATE)) {
                 usual(info);
             }
         }));

@@ -21,13 +21,8 @@ fn wide_levels_in_parallel() {
         case.knows(move || format!("{:?}", stats.stats()));
         let effort = Effort::of(150);
         let shift = Shift::new(2, 50);
-        let done = crew(4, |index| {
-            if index < 2 {
-                wide.write(&shift, effort)
-            } else {
-                wide.read(&shift)
-            }
-        });
+        let done =
+            crew(4, |index| if index < 2 { wide.write(&shift, effort) } else { wide.read(&shift) });
         wide.graph.settle().expect("nothing loops");
         let (commits, reads) = (done[0].0 + done[1].0, done[2].0 + done[3].0);
         let wrong: u64 = done.iter().map(|done| done.1).sum();
@@ -78,15 +73,7 @@ impl Wide {
                 last.store(sum, Ordering::Relaxed);
             }
         });
-        Wide {
-            graph,
-            s,
-            level,
-            sum,
-            last,
-            wrong_runs,
-            _effect: effect,
-        }
+        Wide { graph, s, level, sum, last, wrong_runs, _effect: effect }
     }
 
     fn write(&self, shift: &Shift, effort: Effort) -> (u64, u64) {
@@ -164,10 +151,7 @@ fn a_ladder_is_climbed_once() {
         let evaluations: u64 = done[0] + 2 * done[1..].iter().sum::<u64>();
         let runs = runs.load(Ordering::Relaxed);
         println!("ladder: {runs} runs in at most {evaluations} evaluations");
-        assert!(
-            runs <= (evaluations + 1) * 2 * RUNGS as u64,
-            "each node once per evaluation"
-        );
+        assert!(runs <= (evaluations + 1) * 2 * RUNGS as u64, "each node once per evaluation");
     });
 }
 
@@ -242,16 +226,10 @@ fn moving_edges_under_writers() {
         });
         g.settle().expect("nothing loops");
         let wrong: u64 = done.iter().map(|done| done.1).sum();
-        let (commits, reads) = (
-            done[..3].iter().map(|d| d.0).sum::<u64>(),
-            done[3].0 + done[4].0,
-        );
+        let (commits, reads) = (done[..3].iter().map(|d| d.0).sum::<u64>(), done[3].0 + done[4].0);
         println!("moving edges: {commits} commits, {wrong} wrong of {reads} reads");
         assert_eq!((wrong, wrong_runs.load(Ordering::Relaxed)), (0, 0));
         assert_eq!(selected.get(), sources[selector.get()].get());
-        assert!(
-            g.stats().live_edges < 64,
-            "edges that were given up are gone"
-        );
+        assert!(g.stats().live_edges < 64, "edges that were given up are gone");
     });
 }

@@ -1,11 +1,13 @@
 //! What the graph costs in memory, counted by the allocator: nothing per recompute in steady state,
 //! and at most 256 bytes for a computed with one source.
 //!
-//! Counted per thread, in graphs that use no other thread, so that nothing else is counted along.
+//! Counted per thread, in graphs that use no other thread, so that nothing else is counted along;
+//! and one case at a time, for a thread that the system suspends within a read holds up the
+//! epochs of the whole process, and with them the reuse of memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use isobar::{Computed, Effect, Graph, Signal};
@@ -54,6 +56,7 @@ const ALLOWED: u64 = WAVES / 64;
 
 #[test]
 fn a_chain_recomputes_without_allocating() {
+    let _turn = turn();
     let g = alone();
     let s = g.signal(0u64);
     let end = (0..100).fold(plus(&g, &s), |end, _| {
@@ -71,6 +74,7 @@ fn a_chain_recomputes_without_allocating() {
 
 #[test]
 fn a_fan_recomputes_without_allocating() {
+    let _turn = turn();
     let g = alone();
     let s = g.signal(0u64);
     let level: Vec<_> = (0..100).map(|_| plus(&g, &s)).collect();
@@ -91,6 +95,7 @@ fn a_fan_recomputes_without_allocating() {
 
 #[test]
 fn a_diamond_recomputes_without_allocating() {
+    let _turn = turn();
     let g = alone();
     let (s, t) = (g.signal(0u64), g.signal(0u64));
     let (left, right) = (plus(&g, &s), plus(&g, &s));
@@ -118,6 +123,7 @@ fn a_diamond_recomputes_without_allocating() {
 
 #[test]
 fn a_clean_read_does_not_allocate() {
+    let _turn = turn();
     let g = alone();
     let s = g.signal(1u64);
     let plus = plus(&g, &s);
@@ -130,6 +136,7 @@ fn a_clean_read_does_not_allocate() {
 #[test]
 fn a_computed_of_one_source_is_small() {
     const NODES: usize = 10_000;
+    let _turn = turn();
     let g = alone();
     let s = g.signal(1u64);
     let mut nodes: Vec<Computed<u64>> = Vec::with_capacity(NODES);
@@ -157,6 +164,13 @@ fn a_computed_of_one_source_is_small() {
     // What is kept for reuse is kept once.
     assert!(left[3] <= left[1] + 1_024, "memory grows with each round: {left:?}");
     assert!(each <= 256.0, "{each} bytes");
+}
+
+/// One case at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn alone() -> Graph {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// What a crew did.
 #[derive(Clone, Copy, Debug)]
 pub struct Done {
-    /// From the common start until the last was done.
+    /// From when the first began until the last was done.
     pub elapsed: Duration,
     /// Operations of the thread beside the crew.
     pub beside: u64,
@@ -52,16 +52,20 @@ fn crew(
             let (start, failed) = (&start, &failed);
             scope.spawn(move || {
                 start.wait();
+                let began = Instant::now();
                 // Relaxed: read after the threads are joined.
                 failed.fetch_add(turns(each, |turn| op(thread, turn)), Ordering::Relaxed);
-                Instant::now()
+                (began, Instant::now())
             })
         };
         let crew: Vec<_> = (0..threads).map(member).collect();
         start.wait();
-        let began = Instant::now();
-        let ended = crew.into_iter().map(|thread| thread.join().expect("panics are caught"));
-        let elapsed = ended.max().map_or(Duration::ZERO, |end| end - began);
+        let times = crew.into_iter().map(|thread| thread.join().expect("panics are caught"));
+        let (began, ended): (Vec<_>, Vec<_>) = times.unzip();
+        let elapsed = match (began.iter().min(), ended.iter().max()) {
+            (Some(began), Some(ended)) => *ended - *began,
+            _ => Duration::ZERO,
+        };
         // Relaxed: a signal to stop, nothing else.
         over.store(true, Ordering::Relaxed);
         let beside = aside.map_or(0, |thread| thread.join().expect("panics are caught"));

@@ -21,14 +21,16 @@ fn main() {
     let wanted: Vec<_> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part));
     ratios::meter::print_machine();
+    // First, while no dropped nodes lie about.
+    if is_wanted("bytes") {
+        ratios::bytes::print();
+    }
     let mut questions = ratios::questions::all(&is_wanted);
     ratios::meter::measure(&mut questions);
     ratios::meter::print(&questions);
+    ratios::meter::print_reach(&questions);
     if is_wanted("threads") {
         ratios::threads::print();
-    }
-    if is_wanted("bytes") {
-        ratios::bytes::print();
     }
     ratios::meter::print_load("at the end");
 }

@@ -2,7 +2,7 @@
 //! takes is whole (requests are always answered or failed, in every view), that it takes them
 //! without stopping anybody, and that the effect has seen the end once `settle` returns.
 
-use isobar::{Computed, Graph, Signal, all};
+use isobar::{Computed, Graph, Join, Signal, all};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
@@ -36,7 +36,7 @@ impl Machine {
 }
 
 fn total(machines: &[Machine], of: impl Fn(&Machine) -> &Signal<u64>) -> Computed<u64> {
-    all(machines.iter().map(of)).map(|counts| counts.iter().copied().sum())
+    all(machines.iter().map(of)).map(|counts| counts.iter().map(|count| **count).sum())
 }
 
 fn main() {

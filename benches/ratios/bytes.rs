@@ -11,59 +11,72 @@ pub fn print() {
     println!("Bytes a node, handle and closure included, sources not (allocations a node):\n");
     println!("| | signal | computed of 1 | computed of 4 | effect |");
     println!("|---|---:|---:|---:|---:|");
-    row("isobar", Isobar::usual());
-    row("alien-signals", Alien);
-    row("reactive_graph", Leptos::new());
+    row("isobar", Isobar::usual);
+    row("alien-signals", || Alien);
+    row("reactive_graph", Leptos::new);
     println!("\nAllocations a recomputed node, in steady state:\n");
-    println!("| | isobar | alien-signals | reactive_graph |");
-    println!("|---|---:|---:|---:|");
+    println!("| | isobar | isobar, 1 thread | alien-signals | reactive_graph |");
+    println!("|---|---:|---:|---:|---:|");
     for shape in shapes::all() {
         let ours = steps(Isobar::usual(), &shape);
+        let alone = steps(Isobar::alone(), &shape);
         let theirs = steps(Alien, &shape);
         let small = shape.computeds.len() < 10_000;
         let leptos = if small { steps(Leptos::new(), &shape) } else { String::new() };
-        println!("| {} | {ours} | {theirs} | {leptos} |", shape.name);
+        println!("| {} | {ours} | {alone} | {theirs} | {leptos} |", shape.name);
     }
     println!();
 }
 
-fn row<E: Engine>(name: &str, engine: E) {
+/// Each kind in an engine of its own; all are kept to the end, because an engine may serve new
+/// nodes from the memory of dropped ones.
+fn row<E: Engine>(name: &str, engine: impl Fn() -> E) {
+    let engines: [E; 4] = std::array::from_fn(|_| engine());
+    let [engine, ..] = &engines;
     let signals = each(|_| engine.signal(1));
-    let sources: Vec<_> = (0..NODES + 4).map(|_| engine.signal(1)).collect();
-    let of = |count: usize| {
-        let (engine, sources) = (&engine, &sources);
-        each(move |index| {
-            let of: [_; 4] = std::array::from_fn(|i| sources[index + i].clone());
-            let [a, b, c, d] = of;
-            let computed = match count {
-                1 => engine.computed(move || a.read()),
-                _ => engine.computed(move || a.read() + b.read() + c.read() + d.read()),
-            };
-            computed.read();
-            computed
-        })
-    };
-    let (one, four) = (of(1), of(4));
+    let [_, engine, ..] = &engines;
+    let sources = own(engine, 1);
+    let of_one = each(|index| {
+        let a = sources[index].clone();
+        let computed = engine.computed(move || a.read());
+        computed.read();
+        computed
+    });
+    let [_, _, engine, _] = &engines;
+    let sources = own(engine, 4);
+    let of_four = each(|index| {
+        let [a, b, c, d] = std::array::from_fn(|i| sources[4 * index + i].clone());
+        let computed = engine.computed(move || a.read() + b.read() + c.read() + d.read());
+        computed.read();
+        computed
+    });
+    let [.., engine] = &engines;
+    let sources = own(engine, 1);
     let effects = each(|index| {
-        let signal = sources[index].clone();
+        let a = sources[index].clone();
         let effect = engine.effect(move || {
-            signal.read();
+            a.read();
         });
         engine.settle();
         effect
     });
-    println!("| {name} | {signals} | {one} | {four} | {effects} |");
+    println!("| {name} | {} | {} | {} | {} |", signals.1, of_one.1, of_four.1, effects.1);
 }
 
-fn each<N>(make: impl Fn(usize) -> N) -> String {
+/// Each node has sources of its own, made before, so that their growth is its own cost.
+fn own<E: Engine>(engine: &E, sources: usize) -> Vec<E::Signal> {
+    (0..NODES * sources).map(|_| engine.signal(1)).collect()
+}
+
+/// The nodes, and what one of them costs.
+fn each<N>(make: impl Fn(usize) -> N) -> (Vec<N>, String) {
     let (nodes, Counted { allocations, bytes }) = counted(|| {
         let mut nodes = Vec::with_capacity(NODES);
         nodes.extend((0..NODES).map(&make));
         nodes
     });
-    drop(nodes);
     let (bytes, allocations) = (bytes as f64 / NODES as f64, allocations as f64 / NODES as f64);
-    format!("{bytes:.0} ({allocations:.1})")
+    (nodes, format!("{bytes:.0} ({allocations:.1})"))
 }
 
 fn steps<E: Engine>(engine: E, shape: &Shape) -> String {

@@ -128,6 +128,27 @@ pub fn print(questions: &[Question]) {
     println!();
 }
 
+/// What was promised of the first measurements, in `fetch_add`s.
+const REACH: [(&str, f64); 4] = [
+    ("read a clean computed", 3.0),
+    ("set, unobserved", 10.0),
+    ("chain_1000", 12.0),
+    ("fanout_1000", 12.0),
+];
+
+pub fn print_reach(questions: &[Question]) {
+    for (name, most) in REACH {
+        let question = questions.iter().find(|question| question.name == name);
+        let ours = question.and_then(|question| Some((question, question.of("isobar")?)));
+        let Some((question, ours)) = ours else { continue };
+        let middle = median(&ours.times) / median(&question.unit);
+        let best = least(&ours.times) / least(&question.unit);
+        let verdict = if middle <= most { "reached" } else { "missed" };
+        println!("- {name}: {} ({}), {verdict}: at most {most}", short(middle), short(best));
+    }
+    println!();
+}
+
 fn cell(question: &Question, column: &str) -> String {
     let Some(one) = question.of(column) else { return String::new() };
     let (middle, unit) = (median(&one.times), median(&question.unit));

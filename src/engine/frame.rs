@@ -269,17 +269,25 @@ impl Frame {
         }
     }
 
+    /// The innermost frame; `None`: a plain thread.
+    ///
+    /// # Safety
+    /// The reference is good for as long as the code that asks runs inside the frame.
+    #[inline]
+    pub(crate) unsafe fn top<'f>() -> Option<&'f Self> {
+        let top = TOP.try_with(Cell::get).unwrap_or(null());
+        // SAFETY: frames outlive the code they surround, which is what asks.
+        unsafe { top.as_ref() }
+    }
+
     /// The frame a new one is derived from: the innermost, or a plain thread's.
     pub(crate) fn current() -> Self {
-        TOP.try_with(|top| {
-            // SAFETY: frames outlive the code they surround, which is what asks.
-            let top = unsafe { top.get().as_ref() }?;
+        // SAFETY: copied at once.
+        match unsafe { Self::top() } {
             // What is derived surrounds a part of the same run, not another one.
-            Some(Self { node: null(), ..*top })
-        })
-        .ok()
-        .flatten()
-        .unwrap_or(Self::OUTSIDE)
+            Some(top) => Self { node: null(), ..*top },
+            None => Self::OUTSIDE,
+        }
     }
 
     /// Runs the function of a computed whose sources are fixed, and read already.
@@ -293,7 +301,9 @@ impl Frame {
                 }
             }
         }
-        let tracker = Self::current().tracker().map_or(null(), std::ptr::from_ref);
+        // SAFETY: looked at at once.
+        let tracker = unsafe { Self::top() }.and_then(Self::tracker);
+        let tracker = tracker.map_or(null(), std::ptr::from_ref);
         // SAFETY: as above.
         if let Some(tracker) = unsafe { tracker.as_ref() } {
             tracker.paused.set(true);

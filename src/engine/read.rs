@@ -25,16 +25,27 @@ pub(crate) enum Track {
 /// The node's value for the code that asks. A failure of the node itself is in the block.
 #[inline]
 pub(crate) fn read(node: &Node, track: Track) -> Result<Kept, ReadError> {
-    find(node, track).map(|found| found.kept)
+    // SAFETY: the frame is looked at before anything else runs here.
+    match unsafe { Frame::top() } {
+        None => newest(node),
+        Some(frame) => find_in(frame, node, track).map(|found| found.kept),
+    }
 }
 
 /// The same, with when it changed.
 pub(crate) fn find(node: &Node, track: Track) -> Result<Found, ReadError> {
-    let frame = Frame::current();
+    // SAFETY: as in `read`.
+    match unsafe { Frame::top() } {
+        None => newest(node).map(|kept| Found::newest(node, kept)),
+        Some(frame) => find_in(frame, node, track),
+    }
+}
+
+fn find_in(frame: &Frame, node: &Node, track: Track) -> Result<Found, ReadError> {
     let view = match frame.view(node.world()) {
         Ok(Some(view)) => view,
         Ok(None) => return newest(node).map(|kept| Found::newest(node, kept)),
-        Err(view) => return Err(other_graph(node, &view.world)),
+        Err(view) => return Err(other_graph(node, view.world)),
     };
     let tracker = frame.tracker().filter(|_| track == Track::Yes);
     if let Some(tracker) = tracker {

@@ -19,7 +19,7 @@ fn signal(criterion: &mut Criterion) {
     group.bench_function("floor", |b| b.iter(|| black_box(&atomic).load(Ordering::Acquire)));
     let unit = AtomicU64::new(1);
     group.bench_function("fetch_add", |b| {
-        b.iter(|| black_box(&unit).fetch_add(1, Ordering::SeqCst));
+        b.iter(|| unit.fetch_add(1, Ordering::SeqCst));
     });
     let (isobar, alien, leptos) = (Isobar::usual(), Alien, Leptos::new());
     let (ours, theirs, memos) = (isobar.signal(1), alien.signal(1), leptos.signal(1));

@@ -4,6 +4,8 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crossbeam_utils::CachePadded;
+
 /// Repetitions of each question, and how long one contender runs in each.
 const REPETITIONS: usize = 25;
 const SLICE: Duration = Duration::from_micros(800);
@@ -79,20 +81,39 @@ fn timed(run: &mut dyn FnMut(u64), count: u64) -> Duration {
     start.elapsed()
 }
 
-/// The unit of all ratios.
+/// The unit of all ratios: the result is looked at, as that of every contender is.
+#[inline(never)]
 fn fetch_adds(counter: &AtomicU64, count: u64) {
     for _ in 0..count {
-        black_box(counter).fetch_add(1, Ordering::SeqCst);
+        black_box(counter.fetch_add(1, Ordering::SeqCst));
     }
 }
 
+/// The same with the result thrown away: a shorter instruction. For comparison only.
+#[inline(never)]
+fn blind_fetch_adds(counter: &AtomicU64, count: u64) {
+    for _ in 0..count {
+        counter.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+const UNITS: u64 = 50_000;
+
+fn unit(counter: &AtomicU64, run: fn(&AtomicU64, u64)) -> f64 {
+    timed(&mut |count| run(counter, count), UNITS).as_nanos() as f64 / UNITS as f64
+}
+
+/// A counter on lines of its own: on the stack, the time depends on what lies beside it.
+fn counter() -> Box<CachePadded<AtomicU64>> {
+    Box::default()
+}
+
 pub fn measure(questions: &mut [Question]) {
-    let counter = AtomicU64::new(0);
+    let counter = counter();
     for question in questions {
         question.contenders.iter_mut().for_each(Contender::calibrate);
         for _ in 0..REPETITIONS {
-            let time = timed(&mut |count| fetch_adds(&counter, count), 50_000);
-            question.unit.push(time.as_nanos() as f64 / 50_000.0);
+            question.unit.push(unit(&counter, fetch_adds));
             question.contenders.iter_mut().for_each(|one| one.repeat(question.per));
         }
     }
@@ -117,7 +138,10 @@ pub fn print(questions: &[Question]) {
     if units.is_empty() {
         return;
     }
-    println!("fetch_add: {:.2} ns at best, {:.2} ns median\n", least(&units), median(&units));
+    let counter = counter();
+    let blind: Vec<_> = (0..REPETITIONS).map(|_| unit(&counter, blind_fetch_adds)).collect();
+    println!("fetch_add: {:.2} ns at best, {:.2} ns median;", least(&units), median(&units));
+    println!("with its result thrown away {:.2} ns at best.\n", least(&blind));
     println!("Median ratio to fetch_add (ratio of the least times); in brackets ns, median.\n");
     println!("| per node or operation | {} | isobar ÷ best peer |", COLUMNS.join(" | "));
     println!("|---|{}---:|", "---:|".repeat(COLUMNS.len()));

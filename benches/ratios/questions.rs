@@ -168,7 +168,7 @@ fn update(name: &str) -> Question {
     Question::new(name, 1)
         .contender("floor", move |count| {
             for _ in 0..count {
-                black_box(&value).fetch_add(1, Ordering::AcqRel);
+                black_box(value.fetch_add(1, Ordering::AcqRel));
             }
         })
         .contender("isobar", move |count| (0..count).for_each(|_| ours.update(|n| n + 1)))

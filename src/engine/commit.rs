@@ -236,7 +236,7 @@ impl<'w> Right<'w> {
 
     fn collected(&self, done: *mut Request) -> Collected {
         // Relaxed: a hint.
-        let due = self.0.trim_at.load(Relaxed).max(trim::BATCH);
+        let due = self.0.trim_at.load(Relaxed).max(trim::batch());
         Collected { done, to_trim: self.take_to_trim(due) }
     }
 

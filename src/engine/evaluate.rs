@@ -414,9 +414,9 @@ pub(crate) fn inherit(node: &Node, sources: &[Source], revision: u64) {
 
 /// A result built on a private one: right at this revision, but its subscriptions do not cover
 /// what it read, so nobody else may use it (claim E3).
-fn unpublished(view: &View, step: &Step<'_>, block: Shared, recorded: Recorded) -> Found {
+fn unpublished(view: &View, step: &Step<'_>, block: Shared, mut recorded: Recorded) -> Found {
     let sources = step.claim.sources()[..recorded.same].iter().map(|source| source.node.clone());
-    let sources: Vec<NodeRef> = sources.chain(recorded.more).collect();
+    let sources: Vec<NodeRef> = sources.chain(recorded.take_more()).collect();
     private::keep(view, step.claim.node, block, sources, recorded.valid_from)
 }
 
@@ -486,16 +486,23 @@ fn finish_publication(view: &View, step: &Step<'_>, equal: bool, valid_from: u64
 }
 
 /// Makes the recorded reads the node's sources; returns those that no longer are.
-pub(crate) fn subscribe(node: &Node, recorded: Recorded) -> Sources {
-    let Recorded { same, more, .. } = recorded;
+#[inline]
+pub(crate) fn subscribe(node: &Node, recorded: Recorded) -> Option<Sources> {
+    let sources = node.sources.with(|sources| {
+        // SAFETY: the cell belongs to the claim's owner, who asks.
+        unsafe { (*sources).len() }
+    });
+    (recorded.beyond.is_some() || recorded.same != sources).then(|| resubscribe(node, recorded))
+}
+
+#[cold]
+fn resubscribe(node: &Node, mut recorded: Recorded) -> Sources {
     node.sources.with_mut(|sources| {
         // SAFETY: the cell belongs to the claim's owner, who asks.
         let sources = unsafe { &mut *sources };
-        if more.is_empty() && same == sources.len() {
-            return Sources::new();
-        }
-        let mut rest: Sources = sources.drain(same..).collect();
-        for read in more {
+        let mut rest: Sources = sources.drain(recorded.same..).collect();
+        let more = recorded.beyond.as_mut().map(|beyond| beyond.more.drain(..));
+        for read in more.into_iter().flatten() {
             // Reuses the slot of a source that only moved.
             let source = match rest.iter().position(|source| source.node.same(&read)) {
                 Some(index) => rest.swap_remove(index),
@@ -517,8 +524,9 @@ pub(crate) fn subscribe(node: &Node, recorded: Recorded) -> Sources {
 }
 
 /// Ends subscriptions, after the publication that no longer needs them.
-pub(crate) fn unsubscribe(node: &Node, dropped: Sources) {
-    for source in dropped {
+#[inline]
+pub(crate) fn unsubscribe(node: &Node, dropped: Option<Sources>) {
+    for source in dropped.into_iter().flatten() {
         // SAFETY: the slot was given to this edge and is removed once.
         unsafe { source.node.observers.remove(source.slot) };
         // Relaxed: statistics.

@@ -14,7 +14,6 @@ use crate::structure::node::{Node, NodeRef, Source, Sources};
 use crate::structure::world::{self, Reading, World};
 use crate::sync::count::AtomicU64;
 use crate::sync::{Mutex, Relaxed};
-use smallvec::SmallVec;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
 use std::ptr::{NonNull, null};
@@ -443,47 +442,65 @@ impl BatchViews {
     }
 }
 
-/// Records what one evaluation reads.
+/// Records what one evaluation reads. The common case, the same sources as last time and in the
+/// same order, costs a comparison a read and nothing else.
 #[derive(Debug)]
 pub(crate) struct Tracker {
     /// The sources of the last run, compared by position; empty for a private run.
     old: *const Sources,
-    reads: RefCell<Record>,
+    /// How many reads were those of the last run, in order.
+    same: Cell<usize>,
+    valid_from: Cell<u64>,
     /// Set while a function of fixed sources runs: only those count.
     paused: Cell<bool>,
+    /// Everything beyond the common case.
+    beyond: RefCell<Option<Box<Beyond>>>,
     /// Reads carried to other threads by `Context`.
-    pub(crate) carried: OnceCell<Arc<Carried>>,
+    carried: OnceCell<Arc<Carried>>,
 }
 
-/// New sources of a run; a few of them cost no allocation.
-pub(crate) type More = SmallVec<[NodeRef; 4]>;
-
+/// What an evaluation has read beyond the sources of its last run.
 #[derive(Debug, Default)]
-struct Record {
-    /// How many reads were those of the last run, in order.
-    same: usize,
-    /// What was read beyond that.
-    more: More,
+pub(crate) struct Beyond {
+    /// Other sources.
+    pub(crate) more: Vec<NodeRef>,
+    /// What was read of private results.
+    pub(crate) private: Vec<(NodeRef, Shared)>,
     /// The addresses in `more` and `old[..same]`, once a list of them is too long to search.
     seen: Option<HashSet<usize>>,
-    valid_from: u64,
-    /// What was read of private results.
-    private: Vec<(NodeRef, Shared)>,
 }
 
 /// What an evaluation has read, in the end.
 #[derive(Debug)]
 pub(crate) struct Recorded {
     pub(crate) same: usize,
-    pub(crate) more: More,
     pub(crate) valid_from: u64,
-    /// The values read that are not the published ones; any taints what is built on them.
-    pub(crate) private: Vec<(NodeRef, Shared)>,
+    pub(crate) beyond: Option<Box<Beyond>>,
 }
 
 impl Recorded {
+    /// Was anything read that is not what everybody may see?
     pub(crate) fn is_tainted(&self) -> bool {
-        !self.private.is_empty()
+        self.beyond.as_ref().is_some_and(|beyond| !beyond.private.is_empty())
+    }
+
+    /// The sources beyond the first `same` of the last run.
+    pub(crate) fn take_more(&mut self) -> Vec<NodeRef> {
+        self.beyond.as_mut().map(|beyond| std::mem::take(&mut beyond.more)).unwrap_or_default()
+    }
+
+    pub(crate) fn take_private(&mut self) -> Vec<(NodeRef, Shared)> {
+        self.beyond.as_mut().map(|beyond| std::mem::take(&mut beyond.private)).unwrap_or_default()
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        let Some(mut beyond) = self.beyond.take() else { return };
+        beyond.more.clear();
+        beyond.private.clear();
+        beyond.seen = None;
+        let _ = SPARE.try_with(|spare| spare.set(Some(beyond)));
     }
 }
 
@@ -502,11 +519,24 @@ struct CarriedReads {
 
 const SEARCHED: usize = 12;
 
+crate::sync::per_thread! {
+    /// Kept for its memory, so that sources that come and go cost no allocation.
+    static SPARE: Cell<Option<Box<Beyond>>> = Cell::new(None);
+}
+
 impl Tracker {
     pub(crate) fn new(old: *const Sources) -> Self {
-        Self { old, reads: RefCell::default(), paused: Cell::new(false), carried: OnceCell::new() }
+        Self {
+            old,
+            same: Cell::new(0),
+            valid_from: Cell::new(0),
+            paused: Cell::new(false),
+            beyond: RefCell::new(None),
+            carried: OnceCell::new(),
+        }
     }
 
+    #[inline]
     fn old(&self) -> &[Source] {
         // SAFETY: null, or the sources of a node whose claim the evaluation holds.
         unsafe { self.old.as_ref() }.map_or(&[], |sources| sources.as_slice())
@@ -515,24 +545,24 @@ impl Tracker {
     /// Records a read, before it is made: a read that fails is a source too.
     #[inline]
     pub(crate) fn record(&self, node: &Node) {
-        let mut reads = self.reads.borrow_mut();
-        let reads = &mut *reads;
-        let old = self.old();
-        if reads.more.is_empty() {
-            if old.get(reads.same).is_some_and(|source| source.node.same(node)) {
-                reads.same += 1;
-                if let Some(seen) = &mut reads.seen {
+        let (old, same) = (self.old(), self.same.get());
+        let mut beyond = self.beyond.borrow_mut();
+        if beyond.as_ref().is_none_or(|beyond| beyond.more.is_empty()) {
+            if old.get(same).is_some_and(|source| source.node.same(node)) {
+                self.same.set(same + 1);
+                if let Some(seen) = beyond.as_mut().and_then(|beyond| beyond.seen.as_mut()) {
                     seen.insert(std::ptr::from_ref(node) as usize);
                 }
                 return;
             }
             // The same one again, as in a loop.
-            if reads.same > 0 && old[reads.same - 1].node.same(node) {
+            if same > 0 && old[same - 1].node.same(node) {
                 return;
             }
         }
-        if !reads.has_seen(&old[..reads.same], node) {
-            reads.more.push(node.counted());
+        let beyond = beyond.get_or_insert_with(spare);
+        if !beyond.has_seen(&old[..same], node) {
+            beyond.more.push(node.counted());
         }
     }
 
@@ -543,10 +573,11 @@ impl Tracker {
 
     #[inline]
     pub(crate) fn note(&self, node: &Node, found: &Found) {
-        let mut reads = self.reads.borrow_mut();
-        reads.valid_from = reads.valid_from.max(found.valid_from);
+        self.valid_from.set(self.valid_from.get().max(found.valid_from));
         if !found.published {
-            reads.private.push((node.counted(), found.kept.share()));
+            let mut beyond = self.beyond.borrow_mut();
+            let beyond = beyond.get_or_insert_with(spare);
+            beyond.private.push((node.counted(), found.kept.share()));
         }
     }
 
@@ -556,23 +587,34 @@ impl Tracker {
         })
     }
 
+    #[inline]
     pub(crate) fn finish(self) -> Recorded {
         if let Some(carried) = self.carried.get() {
-            let reads = carried.reads.lock().take().unwrap_or_default();
-            for node in &reads.nodes {
-                self.record(node);
-            }
-            let mut mine = self.reads.borrow_mut();
-            mine.valid_from = mine.valid_from.max(reads.valid_from);
-            mine.private.extend(reads.private);
+            self.add_carried(carried);
         }
-        let reads = self.reads.into_inner();
-        let Record { same, more, valid_from, private, .. } = reads;
-        Recorded { same, more, valid_from, private }
+        let beyond = self.beyond.into_inner();
+        Recorded { same: self.same.get(), valid_from: self.valid_from.get(), beyond }
+    }
+
+    #[cold]
+    fn add_carried(&self, carried: &Carried) {
+        let reads = carried.reads.lock().take().unwrap_or_default();
+        for node in &reads.nodes {
+            self.record(node);
+        }
+        self.valid_from.set(self.valid_from.get().max(reads.valid_from));
+        if !reads.private.is_empty() {
+            let mut beyond = self.beyond.borrow_mut();
+            beyond.get_or_insert_with(spare).private.extend(reads.private);
+        }
     }
 }
 
-impl Record {
+fn spare() -> Box<Beyond> {
+    SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default()
+}
+
+impl Beyond {
     fn has_seen(&mut self, same: &[Source], node: &Node) -> bool {
         let address = std::ptr::from_ref(node) as usize;
         if self.seen.is_none() && same.len() + self.more.len() <= SEARCHED {
@@ -590,11 +632,12 @@ impl Record {
 
 impl Carried {
     /// Adds another thread's reads; they come too late once the evaluation is over.
-    pub(crate) fn add(&self, recorded: Recorded) {
+    pub(crate) fn add(&self, mut recorded: Recorded) {
+        let (more, private) = (recorded.take_more(), recorded.take_private());
         if let Some(reads) = &mut *self.reads.lock() {
-            reads.nodes.extend(recorded.more);
+            reads.nodes.extend(more);
             reads.valid_from = reads.valid_from.max(recorded.valid_from);
-            reads.private.extend(recorded.private);
+            reads.private.extend(private);
         }
     }
 }

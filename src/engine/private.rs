@@ -97,12 +97,13 @@ fn run(
     let frame = Frame::of_computed(view, &tracker, node, evaluate::depth());
     view.private_runs.set(view.private_runs.get() + 1);
     let ran = evaluate::with_stack(|| frame.enter(|| node.run()));
-    let recorded = tracker.finish();
+    let mut recorded = tracker.finish();
+    let sources = recorded.take_more();
     let block = ran.unwrap_or_else(|payload| Shared::failure(evaluate::failure(node, payload)));
-    overlay.remember(recorded.more.iter());
+    overlay.remember(sources.iter());
     let mut outcome = Outcome {
         block,
-        sources: recorded.more.into_iter().collect(),
+        sources: sources.into(),
         changed: sequence,
         verified: sequence,
         valid_from: recorded.valid_from,

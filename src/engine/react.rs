@@ -501,7 +501,7 @@ impl EffectRef {
         } else {
             Next::Rest
         };
-        *self.private() = std::mem::take(&mut recorded.private);
+        *self.private() = recorded.take_private();
         let dropped = evaluate::subscribe(self, recorded);
         // Equality functions and replayed updates are user code, too.
         let committed = ran.and_then(|()| {
@@ -583,7 +583,7 @@ impl EffectRef {
         self.world().contain_drop(|| drop(private));
         // SAFETY: as above.
         let sources = self.0.sources.with_mut(|sources| unsafe { std::mem::take(&mut *sources) });
-        evaluate::unsubscribe(&self.0, sources);
+        evaluate::unsubscribe(&self.0, Some(sources));
         // Relaxed: statistics.
         self.world().effects.fetch_sub(1, Relaxed);
         let sender = record.own_thread.lock().unwrap_or_else(|e| e.into_inner()).take();

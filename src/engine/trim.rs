@@ -20,10 +20,24 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 
 /// How many superseded versions a graph lets come together before it looks at the holds.
-#[cfg(not(loom))]
-pub(crate) const BATCH: u32 = 64;
+const BATCH: u32 = 64;
+/// Loom: the scenario says whether it is about trimming; it makes for many more executions.
 #[cfg(loom)]
-pub(crate) const BATCH: u32 = 1;
+static TRIMS: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+pub(crate) fn batch() -> u32 {
+    #[cfg(loom)]
+    if TRIMS.load(Relaxed) {
+        return 1;
+    }
+    BATCH
+}
+
+/// Every commit trims from here on.
+#[cfg(loom)]
+pub fn trim_at_once() {
+    TRIMS.store(true, Relaxed);
+}
 
 /// Trims, with the signals of a list taken from the commit right. `None`: not due yet.
 pub(crate) fn signals(world: &Arc<World>, list: Option<*const Node>) {
@@ -124,8 +138,8 @@ fn run(world: &Arc<World>, trim: &mut Trim) -> Over {
     trim.waiting = waiting.first;
     // Looking again pays when as much has come together as was left.
     // Relaxed: hints.
-    world.look_at.store(2 * waiting.length + u64::from(BATCH), Relaxed);
-    world.trim_at.store(trim.signals.len() as u32 / 4 + BATCH, Relaxed);
+    world.look_at.store(2 * waiting.length + u64::from(batch()), Relaxed);
+    world.trim_at.store(trim.signals.len() as u32 / 4 + batch(), Relaxed);
     if let Some((first, _)) = gone.ends() {
         trim.limbo.push_back((reclaim::stamp(), first.as_ptr()));
     }

@@ -169,6 +169,7 @@ fn s29() {
 /// ```
 /// T2's request may be in the queue when T1 comes to the drop.
 fn s39() {
+    isobar::protocol::trim_at_once();
     use loom::sync::{Condvar, Mutex};
     use loom::thread::{ThreadId, current};
     use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 use crate::scenario::{Mode::*, Scenario, claim};
 use crate::world::{Canary, above, join, pair, set_both, spawn};
+use isobar::protocol::trim_at_once;
 use isobar::{Computed, Graph};
 use std::sync::{Arc, Mutex};
 
@@ -19,6 +20,7 @@ pub const SCENARIOS: &[Scenario] = &[
 /// T1: a = 1, which marks n      T2: drops n
 /// ```
 fn s17() {
+    trim_at_once();
     let (g, a, b) = pair();
     let n = a.map(|a| *a);
     let d = above(&g, &n);
@@ -38,6 +40,7 @@ fn s17() {
 /// T1: d.get(), which stops reading n and so drops it      T2: a = 2, which marks n
 /// ```
 fn s18() {
+    trim_at_once();
     let (g, a, _) = pair();
     let n = Arc::new(Mutex::new(Some(a.map(|a| *a))));
     let d = g.computed({
@@ -67,6 +70,7 @@ fn s18() {
 /// W: batch { a = 1, b = 1 }, a = 2, each trimmed at once      R: n.get(), which reads both
 /// ```
 fn s31() {
+    trim_at_once();
     let (g, a, b) = pair();
     let n = g.computed({
         let (a, b) = (a.clone(), b.clone());
@@ -87,6 +91,7 @@ fn s31() {
 /// W: batch { a = 1, b = 1 }, a = 2, each trimmed at once      R: snapshot { a, b }
 /// ```
 fn s31b() {
+    trim_at_once();
     let (g, a, b) = pair();
     let r = spawn({
         let (g, a, b) = (g.clone(), a.clone(), b.clone());
@@ -106,6 +111,7 @@ fn s31b() {
 /// W: a = 1, n.get(), a = 2, a = 3, ...      R: d.get(), where d looks at n for long
 /// ```
 fn s31c() {
+    trim_at_once();
     let g = Graph::new();
     let (a, b) = (g.signal(0), g.signal(0));
     let n = a.map(|a| Canary::new(*a));
@@ -134,6 +140,7 @@ fn s31c() {
 /// T1: b = 1, which trims a, whose old version nobody holds any more      T2: drops a
 /// ```
 fn s32() {
+    trim_at_once();
     let (g, a, b) = pair();
     let held = g.snapshot();
     a.set(1);
@@ -147,6 +154,7 @@ fn s32() {
 /// W: a = 1, a = 2, ...      R: looks at a for long, at top level
 /// ```
 fn s37() {
+    trim_at_once();
     let g = Graph::new();
     let a = g.signal(Canary::new(0));
     let b = g.signal(0);

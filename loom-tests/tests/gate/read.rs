@@ -84,6 +84,7 @@ fn s14() {
 /// ```
 /// The version that was current when the read looked at the clock may be unlinked by now.
 fn s34() {
+    isobar::protocol::trim_at_once();
     let (_g, a, _) = pair();
     let r = spawn({
         let a = a.clone();

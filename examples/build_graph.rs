@@ -20,10 +20,7 @@ impl Log {
     fn take(&self) -> String {
         let take = |count: &AtomicU32| count.swap(0, Relaxed);
         let (parsed, compiled) = (take(&self.parsed), take(&self.compiled));
-        format!(
-            "{parsed} parsed, {compiled} compiled, {} linked",
-            take(&self.linked)
-        )
+        format!("{parsed} parsed, {compiled} compiled, {} linked", take(&self.linked))
     }
 }
 
@@ -38,17 +35,12 @@ struct Build {
 
 fn parse(text: &str) -> Code {
     let lines = text.lines().map(str::trim);
-    lines
-        .filter(|line| !line.is_empty() && !line.starts_with("//"))
-        .map(str::to_owned)
-        .collect()
+    lines.filter(|line| !line.is_empty() && !line.starts_with("//")).map(str::to_owned).collect()
 }
 
 /// Stands for the machine code: a number that depends on every byte.
 fn digest(seed: u64, text: &str) -> u64 {
-    text.bytes().fold(seed, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    text.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn build(graph: &Graph) -> Build {
@@ -69,25 +61,18 @@ fn build(graph: &Graph) -> Build {
     let mut objects = Vec::new();
     for index in 0..FILES {
         let name = format!("file{index:02}.c");
-        let include = if index % 10 == 0 {
-            "include common.h\n"
-        } else {
-            ""
-        };
+        let include = if index % 10 == 0 { "include common.h\n" } else { "" };
         let text = file(&name, format!("{include}return {index}"));
         let (code, header, log) = (parsed(&name, &text), header_code.clone(), log.clone());
         let object = Computed::builder(move || {
             log.compiled.fetch_add(1, Relaxed);
-            code.get()
-                .iter()
-                .fold(index as u64, |hash, line| match line.as_str() {
-                    // Found while compiling: the header becomes a source of this object only now.
-                    "include common.h" => header
-                        .get()
-                        .iter()
-                        .fold(hash, |hash, line| digest(hash, line)),
-                    line => digest(hash, line),
-                })
+            code.get().iter().fold(index as u64, |hash, line| match line.as_str() {
+                // Found while compiling: the header becomes a source of this object only now.
+                "include common.h" => {
+                    header.get().iter().fold(hash, |hash, line| digest(hash, line))
+                }
+                line => digest(hash, line),
+            })
         });
         objects.push(object.name(format!("{name}.o")).graph(graph).build());
         files.insert(name, text);
@@ -102,20 +87,12 @@ fn build(graph: &Graph) -> Build {
                 .fold(0, |all, object| digest(all, &object.to_string()))
         })
     };
-    Build {
-        files,
-        program: program.name("program").graph(graph).build(),
-        log,
-    }
+    Build { files, program: program.name("program").graph(graph).build(), log }
 }
 
 fn main() {
     let graph = Graph::new();
-    let Build {
-        files,
-        program,
-        log,
-    } = build(&graph);
+    let Build { files, program, log } = build(&graph);
     let watch = graph.effect(move || {
         program.get();
     });

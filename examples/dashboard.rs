@@ -19,11 +19,7 @@ struct Machine {
 impl Machine {
     fn new(graph: &Graph) -> Self {
         let count = || graph.signal(0);
-        Self {
-            requests: count(),
-            answered: count(),
-            failed: count(),
-        }
+        Self { requests: count(), answered: count(), failed: count() }
     }
 
     fn report(&self, graph: &Graph, ok: bool) {
@@ -80,23 +76,14 @@ fn main() {
             })
             .collect();
         for reporter in reporters {
-            reporter
-                .join()
-                .expect("a machine reports without panicking");
+            reporter.join().expect("a machine reports without panicking");
         }
         done.store(true, Relaxed);
-        watcher
-            .join()
-            .expect("the watcher watches without panicking")
+        watcher.join().expect("the watcher watches without panicking")
     });
 
     graph.settle().expect("no effect writes, so none loops");
-    println!(
-        "{} requests, {} failed, {} per mille",
-        requests.get(),
-        failed.get(),
-        per_mille.get()
-    );
+    println!("{} requests, {} failed, {} per mille", requests.get(), failed.get(), per_mille.get());
     println!("{torn} of the watcher's views were torn");
     drop(alarm);
 }

@@ -28,10 +28,8 @@ struct Sheet {
 
 impl Sheet {
     fn cell(&self, name: &str, formula: Formula) -> Cell {
-        let formula = Signal::builder(formula)
-            .name(format!("formula of {name}"))
-            .graph(&self.graph)
-            .build();
+        let formula =
+            Signal::builder(formula).name(format!("formula of {name}")).graph(&self.graph).build();
         let (source, computed) = (formula.clone(), self.computed.clone());
         let value = Computed::builder(move || {
             computed.fetch_add(1, Relaxed);
@@ -42,10 +40,7 @@ impl Sheet {
                 Formula::If(_, _, no) => no.value.get(),
             })
         });
-        Cell {
-            value: value.name(name).graph(&self.graph).build(),
-            formula,
-        }
+        Cell { value: value.name(name).graph(&self.graph).build(), formula }
     }
 
     /// Prints what `edit` costs: how many cells are computed again when `shown` is read.
@@ -53,18 +48,12 @@ impl Sheet {
         edit();
         let before = self.computed.load(Relaxed);
         let value = shown.value.get();
-        println!(
-            "{what}: {value}, {} cells computed",
-            self.computed.load(Relaxed) - before
-        );
+        println!("{what}: {value}, {} cells computed", self.computed.load(Relaxed) - before);
     }
 }
 
 fn main() {
-    let sheet = Sheet {
-        graph: Graph::new(),
-        computed: Arc::default(),
-    };
+    let sheet = Sheet { graph: Graph::new(), computed: Arc::default() };
     let a = sheet.cell("A1", Formula::Number(1));
     let b = sheet.cell("A2", Formula::Number(20));
     let c = sheet.cell("A3", Formula::Number(300));
@@ -99,7 +88,5 @@ fn main() {
         Err(ReadError::Cycle { path }) => println!("A1 = B2: a cycle, {}", path.join(" -> ")),
         other => println!("A1 = B2: {other:?}"),
     }
-    sheet.edit("A1 = 5, the cycle is open again", &choice, || {
-        a.formula.set(Formula::Number(5))
-    });
+    sheet.edit("A1 = 5, the cycle is open again", &choice, || a.formula.set(Formula::Number(5)));
 }

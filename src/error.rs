@@ -23,8 +23,10 @@ pub enum ReadError {
         path: Arc<[String]>,
     },
     /// A node of one graph was read in a computed or effect of another.
-    #[error("{node} belongs to graph {graph}, but was read in an evaluation of graph {reader}; \
-             build both in one graph, or carry the value over with an effect or a snapshot")]
+    #[error(
+        "{node} belongs to graph {graph}, but was read in an evaluation of graph {reader}; \
+             build both in one graph, or carry the value over with an effect or a snapshot"
+    )]
     OtherGraph {
         /// The node that was read.
         node: Arc<str>,
@@ -40,16 +42,22 @@ pub enum ReadError {
 #[non_exhaustive]
 pub enum WriteError {
     /// Computeds are pure: they may run again at any time and on any thread.
-    #[error("a signal was set inside a computed; set it in an effect, or make the computed's \
-             value hold what you wanted to store")]
+    #[error(
+        "a signal was set inside a computed; set it in an effect, or make the computed's \
+             value hold what you wanted to store"
+    )]
     InComputed,
     /// An `update` or equality closure may run again, so it must not write.
-    #[error("a signal was set inside an update or equality closure; use batch or transaction \
-             to change several signals together")]
+    #[error(
+        "a signal was set inside an update or equality closure; use batch or transaction \
+             to change several signals together"
+    )]
     InUpdate,
     /// The signal changed after the revision given to `compare_set`.
-    #[error("{node} changed at {changed_at}, after the revision the write was based on; read it \
-             again and decide anew")]
+    #[error(
+        "{node} changed at {changed_at}, after the revision the write was based on; read it \
+             again and decide anew"
+    )]
     Conflict {
         /// The signal.
         node: Arc<str>,
@@ -89,8 +97,10 @@ pub enum SettleError {
 
 /// The asked-for revision is no longer, or not yet, kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{asked} is not kept: the graph keeps {oldest} to {newest}; raise \
-         Graph::builder().history(n) or hold a snapshot")]
+#[error(
+    "{asked} is not kept: the graph keeps {oldest} to {newest}; raise \
+         Graph::builder().history(n) or hold a snapshot"
+)]
 pub struct NotKept {
     /// What was asked for.
     pub asked: Revision,

@@ -86,7 +86,8 @@ impl Registry {
         let mut free = None;
         self.each(|participant| {
             // Acquire: pairs with the Release at the former owner's end.
-            if free.is_none() && participant.taken.compare_exchange(false, true, Acquire, Relaxed).is_ok()
+            if free.is_none()
+                && participant.taken.compare_exchange(false, true, Acquire, Relaxed).is_ok()
             {
                 free = Some(NonNull::from(participant));
             }

@@ -125,7 +125,11 @@ mod machine {
 
                 #[track_caller]
                 pub(crate) fn load(&self, order: Ordering) -> $int {
-                    if loads_are_rmw() { self.0.fetch_add(0, rmw(order)) } else { self.0.load(order) }
+                    if loads_are_rmw() {
+                        self.0.fetch_add(0, rmw(order))
+                    } else {
+                        self.0.load(order)
+                    }
                 }
 
                 #[track_caller]
@@ -169,11 +173,7 @@ mod machine {
 
         #[track_caller]
         pub(crate) fn load(&self, order: Ordering) -> bool {
-            if loads_are_rmw() {
-                self.0.fetch_or(false, rmw(order))
-            } else {
-                self.0.load(order)
-            }
+            if loads_are_rmw() { self.0.fetch_or(false, rmw(order)) } else { self.0.load(order) }
         }
 
         #[track_caller]

@@ -30,12 +30,7 @@ impl Ended {
     fn report(&self) -> Value {
         assert_eq!(self.code(), Some(0), "{}{}", self.stdout, self.stderr);
         assert_eq!(self.stderr, "");
-        assert_eq!(
-            self.stdout.lines().count(),
-            1,
-            "one report: {}",
-            self.stdout
-        );
+        assert_eq!(self.stdout.lines().count(), 1, "one report: {}", self.stdout);
         json(&self.stdout)
     }
 }
@@ -60,18 +55,12 @@ fn run(arguments: &[&str]) -> Ended {
 
 /// Waits for the end of a run, or kills it.
 fn finish(mut child: Child) -> Ended {
-    let stdout = child
-        .stdout
-        .take()
-        .map(|stdout| read_in_background(BufReader::new(stdout)));
+    let stdout = child.stdout.take().map(|stdout| read_in_background(BufReader::new(stdout)));
     finish_with(child, stdout)
 }
 
 fn finish_with(mut child: Child, stdout: Option<mpsc::Receiver<String>>) -> Ended {
-    let stderr = child
-        .stderr
-        .take()
-        .map(|stderr| read_in_background(BufReader::new(stderr)));
+    let stderr = child.stderr.take().map(|stderr| read_in_background(BufReader::new(stderr)));
     let mut text = |stream: Option<mpsc::Receiver<String>>| {
         let Some(stream) = stream else {
             return String::new();
@@ -83,11 +72,7 @@ fn finish_with(mut child: Child, stdout: Option<mpsc::Receiver<String>>) -> Ende
     };
     let (stdout, stderr) = (text(stdout), text(stderr));
     let status = child.wait().expect("it was started here");
-    Ended {
-        status,
-        stdout,
-        stderr,
-    }
+    Ended { status, stdout, stderr }
 }
 
 /// Delivers all that was written once the stream is closed, which is when the run has ended.
@@ -119,26 +104,16 @@ impl Folder {
     }
 
     fn path(&self, name: &str) -> String {
-        self.0
-            .join(name)
-            .to_str()
-            .expect("our own names are UTF-8")
-            .to_owned()
+        self.0.join(name).to_str().expect("our own names are UTF-8").to_owned()
     }
 }
 
 /// `timestamp,value` with a sample a minute.
 fn series(values: impl IntoIterator<Item = f64>) -> String {
     let rows = values.into_iter().enumerate().map(|(minute, value)| {
-        format!(
-            "2014-04-02 {:02}:{:02}:00,{value}\n",
-            minute / 60 % 24,
-            minute % 60
-        )
+        format!("2014-04-02 {:02}:{:02}:00,{value}\n", minute / 60 % 24, minute % 60)
     });
-    std::iter::once("timestamp,value\n".to_owned())
-        .chain(rows)
-        .collect()
+    std::iter::once("timestamp,value\n".to_owned()).chain(rows).collect()
 }
 
 /// A combined access log with a request a second.
@@ -193,13 +168,7 @@ fn every_sample_of_a_series_is_one_commit_and_is_counted() {
 #[test]
 fn an_access_log_is_tallied() {
     let folder = Folder::new("access_log");
-    let requests = [
-        ("/a", 200),
-        ("/b", 404),
-        ("/a", 200),
-        ("/a", 503),
-        ("/c", 304),
-    ];
+    let requests = [("/a", 200), ("/b", 404), ("/a", 200), ("/a", 503), ("/c", 304)];
     let file = folder.file("site.txt", access_log(requests));
     let report = once(&[&file], &["--busiest", "1"]).report();
     assert_counted(&report, 5);
@@ -211,10 +180,7 @@ fn an_access_log_is_tallied() {
     assert_eq!(log["status"], "critical");
     assert_eq!(log["requests_per_second"], 1.0);
     assert_eq!(log["paths"], 3);
-    assert_eq!(
-        log["busiest"],
-        serde_json::json!([{"path": "/a", "requests": 3, "bytes": 300.0}])
-    );
+    assert_eq!(log["busiest"], serde_json::json!([{"path": "/a", "requests": 3, "bytes": 300.0}]));
 }
 
 #[test]
@@ -231,11 +197,7 @@ fn many_files_are_replayed_by_many_threads_and_nothing_is_lost() {
     assert_counted(&report, 6 * 3000);
     let feeds = report["feeds"].as_array().expect("a list");
     for (place, feed) in feeds.iter().enumerate() {
-        assert_eq!(
-            feed["samples"],
-            if place % 2 == 0 { 2000 } else { 1000 },
-            "{feed}"
-        );
+        assert_eq!(feed["samples"], if place % 2 == 0 { 2000 } else { 1000 }, "{feed}");
     }
     assert_eq!(feeds.len(), 12);
 }
@@ -251,33 +213,16 @@ fn malformed_lines_are_counted_and_the_first_ones_named() {
     let end = &report["end"];
     assert_eq!(end["malformed"], 7);
     let named = end["first_malformed"].as_array().expect("a list");
-    let lines: Vec<_> = named
-        .iter()
-        .map(|line| line["line"].as_u64().expect("a line"))
-        .collect();
-    assert_eq!(
-        lines,
-        [3, 4, 5, 6, 7],
-        "the first five, counted from the top of the file"
-    );
+    let lines: Vec<_> = named.iter().map(|line| line["line"].as_u64().expect("a line")).collect();
+    assert_eq!(lines, [3, 4, 5, 6, 7], "the first five, counted from the top of the file");
     assert_eq!(named[0]["file"], bad);
     assert_eq!(named[0]["reason"], "`x` is not a number");
     assert_eq!(named[1]["reason"], "`NaN` is not a finite number");
 
     let plain = run(&["watch", "--input", &bad]);
     assert_eq!(plain.code(), Some(0));
-    assert!(
-        plain.stdout.contains("malformed lines   7\n"),
-        "{}",
-        plain.stdout
-    );
-    assert!(
-        plain
-            .stdout
-            .contains(&format!("{bad}:3: `x` is not a number")),
-        "{}",
-        plain.stdout
-    );
+    assert!(plain.stdout.contains("malformed lines   7\n"), "{}", plain.stdout);
+    assert!(plain.stdout.contains(&format!("{bad}:3: `x` is not a number")), "{}", plain.stdout);
 }
 
 #[test]
@@ -289,10 +234,7 @@ fn line_ends_byte_order_marks_and_joined_files_do_no_harm() {
     let report = once(&[&dos, &joined], &[]).report();
     assert_counted(&report, 6);
     assert_eq!(report["end"]["malformed"], 0);
-    assert_eq!(
-        report["series"][1]["late"], 1,
-        "the second half starts before the first ended"
-    );
+    assert_eq!(report["series"][1]["late"], 1, "the second half starts before the first ended");
 }
 
 #[test]
@@ -306,10 +248,7 @@ fn bytes_that_are_no_text_are_no_harm() {
     assert_counted(&report, 1);
     assert_eq!(report["end"]["malformed"], 1);
     let plain = run(&["watch", "--input", &file]);
-    assert!(
-        !plain.stdout.contains('\u{1b}'),
-        "a log gets no say over the terminal"
-    );
+    assert!(!plain.stdout.contains('\u{1b}'), "a log gets no say over the terminal");
 }
 
 #[test]
@@ -327,26 +266,11 @@ fn a_line_without_end_is_malformed_and_the_next_one_counts() {
 #[track_caller]
 fn assert_refused(arguments: &[&str], words: &[&str]) {
     let ended = run(arguments);
-    assert_eq!(
-        ended.code(),
-        Some(2),
-        "{arguments:?}: {}{}",
-        ended.stdout,
-        ended.stderr
-    );
+    assert_eq!(ended.code(), Some(2), "{arguments:?}: {}{}", ended.stdout, ended.stderr);
     assert_eq!(ended.stdout, "", "{arguments:?}");
-    assert_eq!(
-        ended.stderr.lines().count(),
-        1,
-        "{arguments:?}: {}",
-        ended.stderr
-    );
+    assert_eq!(ended.stderr.lines().count(), 1, "{arguments:?}: {}", ended.stderr);
     for word in words {
-        assert!(
-            ended.stderr.contains(word),
-            "{arguments:?}: no `{word}` in {}",
-            ended.stderr
-        );
+        assert!(ended.stderr.contains(word), "{arguments:?}: no `{word}` in {}", ended.stderr);
     }
 }
 
@@ -355,37 +279,20 @@ fn bad_input_is_one_clear_line_and_code_two() {
     let folder = Folder::new("bad_input");
     let fine = folder.file("fine.csv", series([1.0]));
     let missing = folder.path("missing.csv");
-    assert_refused(
-        &["watch", "--input", &missing],
-        &[&missing, "check the path"],
-    );
+    assert_refused(&["watch", "--input", &missing], &[&missing, "check the path"]);
     let both = ["watch", "--input", &fine, "--input", &missing];
     assert_refused(&both, &[&missing]);
     let directory = folder.path(".");
-    assert_refused(
-        &["watch", "--input", &directory],
-        &[&directory, "is a directory"],
-    );
+    assert_refused(&["watch", "--input", &directory], &[&directory, "is a directory"]);
     let empty = folder.file("empty.csv", "");
     assert_refused(&["watch", "--input", &empty], &[&empty, "is empty"]);
     let unknown = folder.file("unknown.csv", "dear diary,\ntoday\n");
-    let words = [
-        unknown.as_str(),
-        "unknown format",
-        "`dear diary,`",
-        "timestamp,value",
-    ];
+    let words = [unknown.as_str(), "unknown format", "`dear diary,`", "timestamp,value"];
     assert_refused(&["watch", "--input", &unknown], &words);
     let packed = folder.file("packed.log", b"\x1f\x8b\x08\x00rest");
     assert_refused(&["watch", "--input", &packed], &[&packed, "gzip -dc"]);
-    assert_refused(
-        &["watch", "--proc", &missing],
-        &[&missing, "/proc", "--input FILE"],
-    );
-    assert_refused(
-        &["record", &folder.path("no/such/folder.csv")],
-        &["check the path"],
-    );
+    assert_refused(&["watch", "--proc", &missing], &[&missing, "/proc", "--input FILE"]);
+    assert_refused(&["record", &folder.path("no/such/folder.csv")], &["check the path"]);
     assert_refused(&["record", &directory], &["not a directory"]);
 }
 
@@ -398,10 +305,7 @@ fn bad_usage_is_one_clear_line_and_code_two() {
     assert_refused(&["watch", "--for", "0s"], &["longer than zero"]);
     assert_refused(&["watch", "--speed", "2"], &["--input"]);
     assert_refused(&["watch", "--input", "x", "--speed", "0"], &["above zero"]);
-    assert_refused(
-        &["watch", "--input", "x", "--speed", "inf"],
-        &["above zero"],
-    );
+    assert_refused(&["watch", "--input", "x", "--speed", "inf"], &["above zero"]);
     assert_refused(&["watch", "--limit", "cpu"], &["cpu=70:90"]);
     assert_refused(&["watch", "--limit", "cpu=9:3"], &["must not exceed"]);
     assert_refused(&["watch", "--window", "1"], &["from 2"]);
@@ -417,11 +321,7 @@ fn a_file_of_malformed_lines_is_refused_after_the_others_were_counted() {
     assert_eq!(ended.code(), Some(2));
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     assert!(ended.stderr.contains(&bad), "{}", ended.stderr);
-    assert!(
-        ended.stderr.contains("none of its 2 lines"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.stderr.contains("none of its 2 lines"), "{}", ended.stderr);
     assert_counted(&json(&ended.stdout), 3);
 }
 
@@ -442,11 +342,7 @@ fn a_status_follows_its_limit_and_each_change_is_noted() {
     assert_eq!(report["status"], "critical");
     assert_eq!(report["alarms"]["status_changes"], 1);
     let alarm = &report["alarms"]["latest"][0];
-    assert_eq!(
-        (&alarm["from"], &alarm["to"]),
-        (&"ok".into(), &"critical".into()),
-        "{alarm}"
-    );
+    assert_eq!((&alarm["from"], &alarm["to"]), (&"ok".into(), &"critical".into()), "{alarm}");
     assert_eq!(alarm["at"], "2014-04-02T00:40:00Z");
 
     let report = once(&[&file], &["--limit", "deviation=98:99"]).report();
@@ -454,22 +350,14 @@ fn a_status_follows_its_limit_and_each_change_is_noted() {
     let report = once(&[&file], &["--limit", "deviation=98:100"]).report();
     assert_eq!(report["status"], "warn", "{report}");
     let report = once(&[&file], &["--limit", "deviation=100:100"]).report();
-    assert_eq!(
-        (&report["status"], &report["alarms"]["status_changes"]),
-        (&"ok".into(), &0.into())
-    );
+    assert_eq!((&report["status"], &report["alarms"]["status_changes"]), (&"ok".into(), &0.into()));
 }
 
 #[test]
 fn standard_input_is_an_input() {
-    let mut child = start(
-        &["watch", "--once", "--json", "--input", "-"],
-        Stdio::piped(),
-    );
+    let mut child = start(&["watch", "--once", "--json", "--input", "-"], Stdio::piped());
     let mut stdin = child.stdin.take().expect("it is piped");
-    stdin
-        .write_all(series([1.0, 2.0]).as_bytes())
-        .expect("the program reads");
+    stdin.write_all(series([1.0, 2.0]).as_bytes()).expect("the program reads");
     drop(stdin);
     let report = finish(child).report();
     assert_counted(&report, 2);
@@ -482,9 +370,7 @@ fn an_input_that_never_comes_ends_with_the_run() {
         let arguments = ["watch", "--json", "--input", "-", "--for", "1s"];
         let mut child = start(&arguments, Stdio::piped());
         let mut stdin = child.stdin.take().expect("it is piped");
-        stdin
-            .write_all(before.as_bytes())
-            .expect("the program reads");
+        stdin.write_all(before.as_bytes()).expect("the program reads");
         let ended = finish(child);
         drop(stdin);
         assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
@@ -497,9 +383,7 @@ fn an_input_that_never_comes_ends_with_the_run() {
 fn a_paced_replay_waits_and_a_stop_interrupts_the_wait() {
     let folder = Folder::new("paced");
     let file = folder.file("gap.csv", "timestamp,value\n0,1\n0.001,2\n1e9,3\n");
-    let ended = run(&[
-        "watch", "--json", "--input", &file, "--speed", "1", "--for", "1s",
-    ]);
+    let ended = run(&["watch", "--json", "--input", &file, "--speed", "1", "--for", "1s"]);
     assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
     let last = ended.stdout.lines().last().expect("an account");
     assert_counted(&json(last), 2);
@@ -529,11 +413,7 @@ fn a_recording_by_hand_is_a_machine_and_more() {
     assert_eq!(machine["memory"]["status"], "critical");
     assert_eq!(machine["series"][0]["series"], "room temperature");
     let busiest = machine["busiest"].as_array().expect("a list");
-    assert_eq!(
-        busiest.len(),
-        1,
-        "a process that the last frame does not name has ended"
-    );
+    assert_eq!(busiest.len(), 1, "a process that the last frame does not name has ended");
     assert_eq!(
         (&busiest[0]["process"], &busiest[0]["percent"]),
         (&"7/kworker/0:1".into(), &50.0.into())
@@ -548,21 +428,9 @@ mod on_this_machine {
     fn once_is_one_report_with_rates() {
         let report = run(&["watch", "--once", "--json", "--every", "100ms"]).report();
         let machine = &report["machines"][0];
-        assert!(
-            machine["cores"]
-                .as_array()
-                .is_some_and(|cores| !cores.is_empty()),
-            "{machine}"
-        );
-        assert!(
-            machine["memory"]["total_bytes"].as_f64() > Some(0.0),
-            "{machine}"
-        );
-        assert!(
-            machine["busiest"]
-                .as_array()
-                .is_some_and(|busiest| !busiest.is_empty())
-        );
+        assert!(machine["cores"].as_array().is_some_and(|cores| !cores.is_empty()), "{machine}");
+        assert!(machine["memory"]["total_bytes"].as_f64() > Some(0.0), "{machine}");
+        assert!(machine["busiest"].as_array().is_some_and(|busiest| !busiest.is_empty()));
         let counted = report["end"]["samples_in"].as_u64().expect("a count");
         assert!(counted > 0);
         assert_counted(&report, counted);
@@ -580,10 +448,7 @@ mod on_this_machine {
         assert!(samples > 0);
         assert_counted(&recorded, samples);
         assert_eq!(recorded["end"]["recorded"], samples);
-        let rows = fs::read_to_string(&file)
-            .expect("it was recorded")
-            .lines()
-            .count() as u64;
+        let rows = fs::read_to_string(&file).expect("it was recorded").lines().count() as u64;
         assert_eq!(rows, samples + 1, "a header and a row a sample");
 
         let mut replayed = once(&[&file], &[]).report();
@@ -597,28 +462,18 @@ mod on_this_machine {
         let folder = Folder::new("occupied");
         let file = folder.file("diary.txt", "dear diary\n");
         assert_refused(&["record", &file, "--for", "1s"], &[&file, "--force"]);
-        assert_eq!(
-            fs::read_to_string(&file).expect("still there"),
-            "dear diary\n"
-        );
+        assert_eq!(fs::read_to_string(&file).expect("still there"), "dear diary\n");
         let forced = run(&["record", &file, "--force", "--for", "300ms"]);
         assert_eq!(forced.code(), Some(0), "{}", forced.stderr);
         let recording = fs::read_to_string(&file).expect("a recording");
-        assert!(
-            recording.starts_with("timestamp,series,value\n"),
-            "{recording}"
-        );
+        assert!(recording.starts_with("timestamp,series,value\n"), "{recording}");
     }
 
     #[test]
     fn a_full_disk_is_told() {
         let ended = run(&["record", "/dev/full", "--json", "--for", "30s"]);
         assert_eq!(ended.code(), Some(2));
-        assert!(
-            ended.stderr.contains("cannot write /dev/full"),
-            "{}",
-            ended.stderr
-        );
+        assert!(ended.stderr.contains("cannot write /dev/full"), "{}", ended.stderr);
         assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     }
 
@@ -626,9 +481,7 @@ mod on_this_machine {
     fn an_interrupt_ends_the_run_with_its_account() {
         let mut child = start(&["watch", "--json", "--every", "50ms"], Stdio::null());
         let mut stdout = first_line(&mut child).1;
-        let killed = Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status();
+        let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
         assert!(killed.expect("kill is everywhere").success());
         let ended = finish_with(child, Some(read_in_background(stdout_rest(&mut stdout))));
         assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
@@ -653,11 +506,7 @@ fn first_line(child: &mut Child) -> (String, Option<BufReader<ChildStdout>>) {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut line = String::new();
-        drop(
-            stdout
-                .read_line(&mut line)
-                .map(|_| sender.send((line, stdout))),
-        );
+        drop(stdout.read_line(&mut line).map(|_| sender.send((line, stdout))));
     });
     let Ok((line, stdout)) = receiver.recv_timeout(HUNG) else {
         child.kill().expect("a hung run can be killed");

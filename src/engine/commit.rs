@@ -465,8 +465,7 @@ fn finish(done: *mut Request) {
     while let Some(request) = unsafe { at.as_ref() } {
         at = request.next;
         // Release: the writer sees the answer. Acquire: we see who parked.
-        let waiting =
-            request.state.compare_exchange(state::WAITING, state::DONE, Release, Acquire);
+        let waiting = request.state.compare_exchange(state::WAITING, state::DONE, Release, Acquire);
         if waiting.is_err() {
             // SAFETY: PARKED was stored after the writer, and the writer waits.
             let writer = request.writer.with(|writer| unsafe { (*writer).clone() });

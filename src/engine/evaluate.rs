@@ -224,7 +224,9 @@ impl<'a> Walk<'a> {
     fn drive(self, mut step: Step<'a>, first: bool) -> Found {
         let mut run_now = first;
         loop {
-            let found = if run_now { self.run(step) } else {
+            let found = if run_now {
+                self.run(step)
+            } else {
                 match self.check(&mut step) {
                     Check::Unchanged => verified(self.view, step),
                     Check::Changed => self.run(step),

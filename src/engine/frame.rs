@@ -77,11 +77,7 @@ impl<'w> View<'w> {
     }
 
     /// For a thread that `Context` carries an evaluation to, from inside of some computeds.
-    pub(crate) fn carried(
-        overlay: &'w Arc<Overlay>,
-        revision: u64,
-        inside: &'w [NodeRef],
-    ) -> Self {
+    pub(crate) fn carried(overlay: &'w Arc<Overlay>, revision: u64, inside: &'w [NodeRef]) -> Self {
         let mut view = Self::new(&overlay.world, revision);
         view.inside = inside;
         view.overlay.set(overlay.clone()).expect("a new view has no overlay");
@@ -256,7 +252,12 @@ impl Frame {
     };
 
     /// The frame of a computed's function.
-    pub(crate) fn of_computed(view: &View<'_>, tracker: &Tracker, node: &Node, steps: usize) -> Self {
+    pub(crate) fn of_computed(
+        view: &View<'_>,
+        tracker: &Tracker,
+        node: &Node,
+        steps: usize,
+    ) -> Self {
         Self {
             reads: Reads::one(view),
             tracker,
@@ -582,9 +583,8 @@ impl Tracker {
     }
 
     pub(crate) fn carried(&self) -> &Arc<Carried> {
-        self.carried.get_or_init(|| {
-            Arc::new(Carried { reads: Mutex::new(Some(CarriedReads::default())) })
-        })
+        self.carried
+            .get_or_init(|| Arc::new(Carried { reads: Mutex::new(Some(CarriedReads::default())) }))
     }
 
     #[inline]

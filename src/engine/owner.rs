@@ -31,7 +31,12 @@ impl std::fmt::Debug for Owner {
 impl Owner {
     pub(crate) fn new(world: &Arc<World>, parent: Option<&Arc<Owner>>) -> Arc<Self> {
         let parent = parent.map_or_else(Weak::new, Arc::downgrade);
-        Arc::new(Self { world: world.clone(), parent, owned: Mutex::new(Vec::new()), any: Default::default() })
+        Arc::new(Self {
+            world: world.clone(),
+            parent,
+            owned: Mutex::new(Vec::new()),
+            any: Default::default(),
+        })
     }
 
     pub(crate) fn own(&self, owned: Owned) {

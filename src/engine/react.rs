@@ -13,9 +13,7 @@ use crate::seeded::{Bug, seeded};
 use crate::structure::node::{self, Kind, Node, NodeKind, NodeRef, Sources};
 use crate::structure::world::World;
 use crate::sync::count::AtomicU32;
-use crate::sync::{
-    AcqRel, Acquire, AtomicBool, AtomicU8, Relaxed, Release, Spin, UnsafeCell,
-};
+use crate::sync::{AcqRel, Acquire, AtomicBool, AtomicU8, Relaxed, Release, Spin, UnsafeCell};
 use std::alloc::Layout;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -192,9 +190,8 @@ impl Queue {
     pub(crate) fn push(&mut self, effect: NodeRef) {
         let node = effect.as_ptr();
         std::mem::forget(effect);
-        let (first, last) = self.0.map_or((std::ptr::null_mut(), node), |(first, last)| {
-            (first.as_ptr(), last)
-        });
+        let (first, last) =
+            self.0.map_or((std::ptr::null_mut(), node), |(first, last)| (first.as_ptr(), last));
         link(node, first);
         self.0 = Some((node, last));
     }
@@ -496,11 +493,8 @@ impl EffectRef {
             })
         });
         let mut recorded = tracker.finish();
-        let next = if recorded.is_tainted() && !seeded(Bug::NoTaint) {
-            Next::Again
-        } else {
-            Next::Rest
-        };
+        let next =
+            if recorded.is_tainted() && !seeded(Bug::NoTaint) { Next::Again } else { Next::Rest };
         *self.private() = recorded.take_private();
         let dropped = evaluate::subscribe(self, recorded);
         // Equality functions and replayed updates are user code, too.

@@ -224,9 +224,5 @@ impl Found {
 }
 
 pub(crate) fn other_graph(node: &Node, reader: &Arc<World>) -> ReadError {
-    ReadError::OtherGraph {
-        node: node.name(),
-        graph: node.world().name(),
-        reader: reader.name(),
-    }
+    ReadError::OtherGraph { node: node.name(), graph: node.world().name(), reader: reader.name() }
 }

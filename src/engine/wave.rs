@@ -255,9 +255,8 @@ impl Levels {
         let mean = world.mean_cost.load(Relaxed).max(1);
         let cost = |node: &NodeRef| node.cost().unwrap_or(mean);
         let works: Vec<u64> = self.0.values().map(|level| level.iter().map(cost).sum()).collect();
-        let worth = |work: u64, level: &Vec<NodeRef>| {
-            level.len() > 1 && (work > GRAIN || cfg!(loom))
-        };
+        let worth =
+            |work: u64, level: &Vec<NodeRef>| level.len() > 1 && (work > GRAIN || cfg!(loom));
         if !self.0.values().zip(&works).any(|(level, work)| worth(*work, level)) {
             return false;
         }

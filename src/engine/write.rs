@@ -172,9 +172,7 @@ fn commit_one(signal: &NodeRef, what: What<'_>, place: Place) -> Result<Done, Wr
             let new = in_closure(|| f(resolved(head.header())));
             (!equal(signal, head.header(), new.header())).then_some(new)
         }),
-        What::Touch => {
-            commit_made(signal, place, |head| Some(Shared::alias(resolved_share(head))))
-        }
+        What::Touch => commit_made(signal, place, |head| Some(Shared::alias(resolved_share(head)))),
     }
 }
 
@@ -425,7 +423,9 @@ pub(crate) fn commit_effect(view: &View, rounds: u32) -> Result<(), WriteError> 
             Ok(())
         }
         Ok(None) => Ok(()),
-        Err(refused) => Err(conflict(&refused.signal, version_of(&newest_version(&refused.signal)))),
+        Err(refused) => {
+            Err(conflict(&refused.signal, version_of(&newest_version(&refused.signal))))
+        }
     }
 }
 

@@ -280,4 +280,3 @@ impl Drop for Draft {
         self.overlay.world.holds.unshare(self.overlay.base());
     }
 }
-

@@ -66,10 +66,9 @@ pub struct All<R> {
 /// ```
 pub fn all<'a, R: Readable + Clone + 'a>(nodes: impl IntoIterator<Item = &'a R>) -> All<R> {
     let nodes: Vec<R> = nodes.into_iter().cloned().collect();
-    let world = nodes.first().map_or_else(
-        || Frame::current().world(),
-        |node| node.node().inner().world().clone(),
-    );
+    let world = nodes
+        .first()
+        .map_or_else(|| Frame::current().world(), |node| node.node().inner().world().clone());
     All { nodes, world }
 }
 

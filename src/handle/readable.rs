@@ -359,4 +359,3 @@ macro_rules! reading {
 }
 
 pub(crate) use reading;
-

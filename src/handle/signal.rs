@@ -175,7 +175,10 @@ impl<T: Send + Sync + 'static> Signal<T> {
     /// # Errors
     /// [`WriteError::InComputed`], [`WriteError::InUpdate`].
     #[track_caller]
-    pub fn try_update(&self, mut f: impl FnMut(&T) -> T + Send + 'static) -> Result<(), WriteError> {
+    pub fn try_update(
+        &self,
+        mut f: impl FnMut(&T) -> T + Send + 'static,
+    ) -> Result<(), WriteError> {
         let mut replay = move |old: &Header| {
             // SAFETY: the engine gives resolved values of this signal.
             Shared::value(f(unsafe { old.value_unchecked() }))
@@ -305,7 +308,12 @@ impl<T: Send + Sync + 'static, E> SignalBuilder<T, E> {
     where
         F: Fn(&T, &T) -> bool + Send + Sync + 'static,
     {
-        SignalBuilder { value: self.value, equality: By(equality), name: self.name, world: self.world }
+        SignalBuilder {
+            value: self.value,
+            equality: By(equality),
+            name: self.name,
+            world: self.world,
+        }
     }
 
     /// Every set is a change.

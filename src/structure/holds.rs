@@ -5,9 +5,9 @@
 //! keeps itself; neither keeps anything else, however long the user's code takes.
 
 use crate::block::{Header, Shared};
+use crate::participants::{HELD, KEPT, LOCAL, Local, NOTHING, free_slot, registry};
 use crate::reclaim::Guard;
 use crate::seeded::{Bug, seeded};
-use crate::participants::{HELD, KEPT, LOCAL, Local, NOTHING, free_slot, registry};
 use crate::sync::{Acquire, AtomicU64, Mutex, Relaxed, Release, SeqCst, fence};
 use std::ptr::{NonNull, null_mut};
 

@@ -8,9 +8,7 @@ use super::observers::{Observers, SlotRef};
 use super::world::World;
 use crate::block::{Header, Shared};
 use crate::sync::count::{AtomicU16, AtomicU32};
-use crate::sync::{
-    AcqRel, Acquire, AtomicPtr, AtomicU8, AtomicU64, Relaxed, UnsafeCell,
-};
+use crate::sync::{AcqRel, Acquire, AtomicPtr, AtomicU8, AtomicU64, Relaxed, UnsafeCell};
 use smallvec::SmallVec;
 use std::alloc::Layout;
 use std::any::Any;

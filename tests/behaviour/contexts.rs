@@ -40,10 +40,8 @@ fn a_new_thread_is_in_no_graph_and_a_context_takes_it_there() {
     in_graph(|g| {
         let context = Context::current();
         thread::scope(|scope| {
-            let (plain, carried) = scope
-                .spawn(move || (signal(1), context.enter(|| signal(2))))
-                .join()
-                .unwrap();
+            let (plain, carried) =
+                scope.spawn(move || (signal(1), context.enter(|| signal(2)))).join().unwrap();
             assert!(!lives_in(g, &plain) && lives_in(g, &carried));
         });
     });

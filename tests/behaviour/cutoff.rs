@@ -117,9 +117,7 @@ fn when_equal_the_old_value_stays_so_that_reader_and_watcher_agree() {
         let s = signal(1.0_f64);
         let near = |old: &f64, new: &f64| (old - new).abs() < 1.0;
         let source = s.clone();
-        let c = Computed::builder(move || source.get())
-            .equality(near)
-            .build();
+        let c = Computed::builder(move || source.get()).equality(near).build();
         let _watch = effect!([c, seen] seen.note(c.get()));
         for value in [1.5, 2.2, 2.9, 3.5] {
             s.set(value);

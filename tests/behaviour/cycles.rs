@@ -113,13 +113,7 @@ fn a_long_chain_and_a_diamond_are_no_cycles() {
 fn pair_closed_by(closed: &isobar::Signal<bool>) -> (Computed<i32>, Computed<i32>) {
     let later = Later::default();
     let (closed, right) = (closed.clone(), later.clone());
-    let left = named("left", move || {
-        if closed.get() {
-            right.get().unwrap().get()
-        } else {
-            1
-        }
-    });
+    let left = named("left", move || if closed.get() { right.get().unwrap().get() } else { 1 });
     let source = left.clone();
     let right = named("right", move || source.get() + 1);
     later.set(right.clone()).unwrap();
@@ -193,9 +187,7 @@ fn a_peek_or_an_untracked_read_closes_a_cycle_as_well() {
         let slot = peeked.clone();
         let p = named("p", move || slot.get().unwrap().peek() + 1);
         let slot = untracked.clone();
-        let u = named("u", move || {
-            isobar::untracked(|| slot.get().unwrap().get()) + 1
-        });
+        let u = named("u", move || isobar::untracked(|| slot.get().unwrap().get()) + 1);
         peeked.set(p.clone()).unwrap();
         untracked.set(u.clone()).unwrap();
         assert_eq!(members(p.try_get()), ["p"]);

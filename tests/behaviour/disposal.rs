@@ -129,10 +129,7 @@ fn an_effect_that_disposes_itself_ends_its_run_and_then_cleans_up() {
             ran.note(("end", s.get()));
         }));
         s.set(1);
-        assert_eq!(
-            ran.take(),
-            [("end", 0), ("cleanup", 0), ("end", 1), ("cleanup", 1)]
-        );
+        assert_eq!(ran.take(), [("end", 0), ("cleanup", 0), ("end", 1), ("cleanup", 1)]);
         s.set(2);
         ran.expect_silence();
     });
@@ -345,10 +342,7 @@ fn a_new_effect_works_where_an_old_one_was_disposed() {
             watch.dispose();
             s.set(round * 10 + 2);
         }
-        assert_eq!(
-            seen.take(),
-            [(0, 0), (0, 1), (1, 2), (1, 11), (2, 12), (2, 21)]
-        );
+        assert_eq!(seen.take(), [(0, 0), (0, 1), (1, 2), (1, 11), (2, 12), (2, 21)]);
     });
 }
 

@@ -72,15 +72,9 @@ fn a_draft_stands_on_its_base_until_it_is_rebased() {
         let base = g.revision();
         draft.set(&a, 2);
         b.set(20);
-        assert_eq!(
-            (draft.base(), draft.get(&b), draft.get(&sum)),
-            (base, 10, 12)
-        );
+        assert_eq!((draft.base(), draft.get(&b), draft.get(&sum)), (base, 10, 12));
         draft.rebase();
-        assert_eq!(
-            (draft.base(), draft.get(&b), draft.get(&sum)),
-            (g.revision(), 20, 22)
-        );
+        assert_eq!((draft.base(), draft.get(&b), draft.get(&sum)), (g.revision(), 20, 22));
     });
 }
 

@@ -101,11 +101,7 @@ fn after_a_stopped_loop_the_rest_of_the_graph_goes_on() {
         calm.set(1);
         calm.set(2);
         assert_eq!(seen.take(), [0, 1, 2]);
-        assert_eq!(
-            (a.get() - b.get()).abs(),
-            1,
-            "the state is that of the last whole run"
-        );
+        assert_eq!((a.get() - b.get()).abs(), 1, "the state is that of the last whole run");
     });
 }
 
@@ -117,10 +113,7 @@ fn the_runs_of_others_do_not_make_a_stopped_loop_settle() {
         let _calm = effect!([calm] _ = calm.get());
         assert_eq!(failures.take().len(), 1);
         calm.set(1);
-        assert!(
-            g.settle().is_err(),
-            "the loop has not seen what it wrote last"
-        );
+        assert!(g.settle().is_err(), "the loop has not seen what it wrote last");
     });
 }
 
@@ -155,19 +148,13 @@ fn the_number_of_rounds_may_be_chosen() {
         within("the_number_of_rounds_may_be_chosen", 60, move || {
             let failures = Count::new();
             let told = failures.clone();
-            let graph = Graph::builder()
-                .max_rounds(rounds)
-                .on_error(move |_| told.tick())
-                .build();
+            let graph = Graph::builder().max_rounds(rounds).on_error(move |_| told.tick()).build();
             graph.enter(|| {
                 let runs = Count::new();
                 let s = signal(0);
                 let _climb = effect!([s, runs] { runs.tick(); s.set(s.get() + 1); });
                 let runs = runs.take();
-                assert!(
-                    (rounds as usize..=rounds as usize + 1).contains(&runs),
-                    "{runs}"
-                );
+                assert!((rounds as usize..=rounds as usize + 1).contains(&runs), "{runs}");
                 assert_eq!(failures.take(), 1);
             });
         });

@@ -194,10 +194,7 @@ fn what_an_effect_wrote_reaches_effects_made_before_and_after_it() {
         let last = |name| noted.iter().rfind(|(who, ..)| *who == name);
         assert_eq!(last("before"), Some(&("before", 1, 10)));
         assert_eq!(last("after"), Some(&("after", 1, 10)));
-        assert!(
-            noted.len() <= 4,
-            "no more than one run per revision each: {noted:?}"
-        );
+        assert!(noted.len() <= 4, "no more than one run per revision each: {noted:?}");
     });
 }
 
@@ -249,10 +246,7 @@ fn an_effect_made_inside_a_computed_is_refused() {
             effect!([ran] ran.tick()).detach();
             s.get()
         });
-        says(
-            c.try_get().unwrap_err().to_string(),
-            &["effect", "computed"],
-        );
+        says(c.try_get().unwrap_err().to_string(), &["effect", "computed"]);
         assert_eq!((ran.take(), g.stats().live_effects), (0, 0));
     });
 }
@@ -354,11 +348,7 @@ fn under_many_writers_an_effect_only_goes_forward_and_ends_at_the_last_value() {
         let noted = seen.take();
         assert_eq!(noted.last().map(|n| n.1), Some(3_000));
         assert!(noted.iter().all(|(_, s, c)| *c == 2 * s));
-        assert!(
-            noted
-                .windows(2)
-                .all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1)
-        );
+        assert!(noted.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1));
     });
 }
 

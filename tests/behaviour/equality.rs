@@ -35,9 +35,7 @@ fn an_equality_is_asked_with_the_old_value_first_and_not_for_the_first_value() {
         };
         let s = Signal::builder(1).equality(noting.clone()).build();
         let source = s.clone();
-        let c = Computed::builder(move || source.get() * 10)
-            .equality(noting)
-            .build();
+        let c = Computed::builder(move || source.get() * 10).equality(noting).build();
         c.get();
         asked.expect_silence();
         s.set(2);

@@ -57,10 +57,7 @@ fn an_effect_never_sees_a_signal_apart_from_what_is_derived_of_it() {
         });
         a.set(2);
         a.set(5);
-        assert_eq!(
-            seen.take(),
-            [(1, 11), (1, 11), (2, 12), (2, 12), (5, 15), (5, 15)]
-        );
+        assert_eq!(seen.take(), [(1, 11), (1, 11), (2, 12), (2, 12), (5, 15), (5, 15)]);
     });
 }
 
@@ -171,11 +168,7 @@ fn a_ladder_of_forty_diamonds_runs_each_rung_once_per_old_snapshot() {
         let then = old.get(&top);
         assert_eq!(runs.take(), 120);
         assert_eq!(old.get(&top), then);
-        assert_eq!(
-            runs.take(),
-            0,
-            "an answer once worked out is kept while the snapshot is held"
-        );
+        assert_eq!(runs.take(), 0, "an answer once worked out is kept while the snapshot is held");
         top.get();
         assert_eq!(runs.take(), 120);
     });
@@ -218,10 +211,7 @@ fn a_ladder_whose_foot_another_thread_is_computing_is_still_climbed_once() {
             let read = reader.get();
             assert_eq!(read, other.join().unwrap() + 1);
         });
-        assert!(
-            runs.take() <= 2 * 120,
-            "each of the two threads ran a rung at most once"
-        );
+        assert!(runs.take() <= 2 * 120, "each of the two threads ran a rung at most once");
     });
 }
 
@@ -245,10 +235,7 @@ fn a_computed_that_straddles_a_commit_reads_one_revision() {
             });
             halt.release();
             let read = straddling.join().unwrap();
-            assert!(
-                [(1, 2), (50, 51)].contains(&read),
-                "{read:?} mixes two revisions"
-            );
+            assert!([(1, 2), (50, 51)].contains(&read), "{read:?} mixes two revisions");
         });
         assert_eq!(pair.get(), (50, 51));
     });
@@ -322,10 +309,7 @@ fn a_source_met_for_the_first_time_in_the_middle_of_a_wave_is_of_that_wave() {
     in_graph(|_| {
         let seen = Trace::new();
         let a = signal(0);
-        let deep = computed!([a] a.get())
-            .map(|v| v + 1)
-            .map(|v| v + 1)
-            .map(|v| v + 1);
+        let deep = computed!([a] a.get()).map(|v| v + 1).map(|v| v + 1).map(|v| v + 1);
         deep.get();
         let late = computed!([a, deep] if a.get() == 0 { (0, 0) } else { (a.get(), deep.get()) });
         let _watch = effect!([late, seen] seen.note(late.get()));

@@ -19,11 +19,7 @@ fn a_handle_is_equal_to_its_clones_only() {
         assert!(c == c.clone() && c != d);
         let map = HashMap::from([(a.clone(), "a"), (b.clone(), "b")]);
         a.set(5);
-        assert_eq!(
-            (map[&a], map[&b]),
-            ("a", "b"),
-            "the hash does not follow the value"
-        );
+        assert_eq!((map[&a], map[&b]), ("a", "b"), "the hash does not follow the value");
         let set = HashSet::from([c.clone(), c.clone(), d]);
         assert_eq!(set.len(), 2);
     });
@@ -53,10 +49,7 @@ fn a_handle_is_clone_although_its_value_is_not() {
         let c = computed!([s] NotClone(s.with(|v| v.0 * 10)));
         let twin = c.clone();
         other.set(NotClone(2));
-        assert_eq!(
-            (s.with(|v| v.0), twin.with(|v| v.0), c.load().0),
-            (2, 20, 20)
-        );
+        assert_eq!((s.with(|v| v.0), twin.with(|v| v.0), c.load().0), (2, 20, 20));
     });
 }
 
@@ -108,9 +101,7 @@ fn what_was_loaded_may_be_kept_and_stays_as_it_was() {
         let copy = list.clone();
         s.set(vec![]);
         assert_eq!((list.len(), copy.len(), *sum), (3, 3, 6));
-        let elsewhere = thread::spawn(move || copy.iter().sum::<i32>())
-            .join()
-            .unwrap();
+        let elsewhere = thread::spawn(move || copy.iter().sum::<i32>()).join().unwrap();
         assert_eq!(elsewhere, 6);
         drop(s);
         assert_eq!(*list, [1, 2, 3]);
@@ -140,10 +131,7 @@ fn a_read_only_view_is_the_same_signal() {
         s.set(1.2);
         assert_eq!(seen.take(), [1.0, 1.2]);
         assert!(view == s.read_only());
-        assert_eq!(
-            (view.peek(), view.revision(), view.with(|v| *v)),
-            (1.2, s.revision(), 1.2)
-        );
+        assert_eq!((view.peek(), view.revision(), view.with(|v| *v)), (1.2, s.revision(), 1.2));
     });
 }
 
@@ -153,21 +141,14 @@ fn handles_of_different_kinds_fit_in_one_list_of_readables() {
         let s = signal(1);
         let c: Computed<i32> = computed!([s] s.get() * 10);
         let l: Linked<i32> = linked(&s, |s: &i32, _| s * 100);
-        let all: Vec<Box<dyn Readable<Value = i32> + Send + Sync>> = vec![
-            Box::new(s.clone()),
-            Box::new(c),
-            Box::new(l),
-            Box::new(s.read_only()),
-        ];
+        let all: Vec<Box<dyn Readable<Value = i32> + Send + Sync>> =
+            vec![Box::new(s.clone()), Box::new(c), Box::new(l), Box::new(s.read_only())];
         let all = std::sync::Arc::new(all);
         let sum = computed!([all] all.iter().map(|node| *node.load()).sum::<i32>());
         assert_eq!(sum.get(), 112);
         s.set(2);
         assert_eq!(sum.get(), 224);
-        assert_eq!(
-            all.iter().map(|node| node.peek()).collect::<Vec<_>>(),
-            [2, 20, 200, 2]
-        );
+        assert_eq!(all.iter().map(|node| node.peek()).collect::<Vec<_>>(), [2, 20, 200, 2]);
     });
 }
 
@@ -227,10 +208,7 @@ fn values_may_be_of_any_size_and_alignment() {
             let loaded = (aligned.load(), derived.load());
             assert_eq!(std::ptr::from_ref(&*loaded.0).addr() % 256, 0);
             assert_eq!(std::ptr::from_ref(&*loaded.1).addr() % 256, 0);
-            assert_eq!(
-                (derived.get(), sum.get()),
-                (Aligned(round + 1), 9_999 + u64::from(round))
-            );
+            assert_eq!((derived.get(), sum.get()), (Aligned(round + 1), 9_999 + u64::from(round)));
         }
         let held = g.snapshot();
         aligned.set(Aligned(100));
@@ -248,11 +226,7 @@ fn many_values_may_be_looked_at_inside_each_other_while_they_are_replaced() {
             if depth < 100 {
                 look(g, s, depth + 1);
             }
-            assert_eq!(
-                *shown,
-                depth.to_string(),
-                "what is looked at stays as it was"
-            );
+            assert_eq!(*shown, depth.to_string(), "what is looked at stays as it was");
         });
     }
     in_graph(|g| look(g, &signal(String::from("0")), 0));

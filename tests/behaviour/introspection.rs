@@ -18,9 +18,7 @@ fn shop(runs: &Count) -> (Signal<i32>, Signal<i32>, Computed<i32>, Effect) {
     };
     let total = Computed::builder(add).name("total").build();
     let shown = total.clone();
-    let receipt = Effect::builder(move || _ = shown.get())
-        .name("receipt")
-        .build();
+    let receipt = Effect::builder(move || _ = shown.get()).name("receipt").build();
     (price, rate, total, receipt)
 }
 
@@ -56,10 +54,7 @@ fn a_dump_is_json_that_a_program_can_read_whatever_the_names() {
             .collect();
         assert_eq!(names, HashSet::from([odd.to_owned(), "é".to_owned()]));
         assert_eq!(json["edges"].as_array().unwrap().len(), 1);
-        assert!(
-            !g.dump().to_dot().contains("quote \" backslash"),
-            "the quote is escaped"
-        );
+        assert!(!g.dump().to_dot().contains("quote \" backslash"), "the quote is escaped");
     });
 }
 
@@ -116,22 +111,15 @@ fn why_follows_the_path_through_what_lies_between() {
     in_graph(|_| {
         let s = Signal::builder(1).name("source").build();
         let source = s.clone();
-        let middle = Computed::builder(move || source.get() + 1)
-            .name("middle")
-            .build();
+        let middle = Computed::builder(move || source.get() + 1).name("middle").build();
         let below = middle.clone();
-        let end = Computed::builder(move || below.get() + 1)
-            .name("end")
-            .build();
+        let end = Computed::builder(move || below.get() + 1).name("end").build();
         end.get();
         s.set(2);
         end.get();
         let path = end.why().path.join(" ");
         says(&path, &["source", "middle"]);
-        assert!(
-            path.find("source") < path.find("middle"),
-            "from the write to the node: {path}"
-        );
+        assert!(path.find("source") < path.find("middle"), "from the write to the node: {path}");
     });
 }
 
@@ -162,10 +150,7 @@ fn the_counters_count_what_ran() {
         });
         let cut = g.stats();
         assert_eq!(total.get(), 330);
-        assert_eq!(
-            (cut.cutoffs, cut.effect_runs),
-            (after.cutoffs + 1, after.effect_runs)
-        );
+        assert_eq!((cut.cutoffs, cut.effect_runs), (after.cutoffs + 1, after.effect_runs));
     });
 }
 
@@ -180,10 +165,7 @@ fn private_runs_are_counted_apart() {
         let before = g.stats();
         then.get(&total);
         let after = g.stats();
-        assert_eq!(
-            (runs.take(), after.private_runs - before.private_runs),
-            (1, 1)
-        );
+        assert_eq!((runs.take(), after.private_runs - before.private_runs), (1, 1));
         assert_eq!(after.recomputes, before.recomputes);
     });
 }
@@ -207,16 +189,11 @@ fn live_counts_follow_what_is_alive() {
 fn nodes_of_all_kinds_may_be_kept_in_one_list() {
     in_graph(|_| {
         let (price, rate, total, _receipt) = shop(&Count::new());
-        let all: Vec<Node> = [price.node(), rate.node(), total.node()]
-            .map(Node::clone)
-            .to_vec();
+        let all: Vec<Node> = [price.node(), rate.node(), total.node()].map(Node::clone).to_vec();
         let names: Vec<_> = all.iter().map(|n| n.name().to_string()).collect();
         assert_eq!(names, ["price", "rate", "total"]);
         let kinds: Vec<_> = all.iter().map(Node::kind).collect();
-        assert_eq!(
-            kinds,
-            [NodeKind::Signal, NodeKind::Signal, NodeKind::Computed]
-        );
+        assert_eq!(kinds, [NodeKind::Signal, NodeKind::Signal, NodeKind::Computed]);
         let ids: HashSet<_> = all.iter().map(Node::id).collect();
         assert_eq!(ids.len(), 3);
         price.set(1);
@@ -284,9 +261,7 @@ fn a_dump_of_a_failing_node_is_still_a_dump() {
         let seen = Trace::new();
         let s = signal(0);
         let source = s.clone();
-        let c = Computed::builder(move || 10 / source.get())
-            .name("broken")
-            .build();
+        let c = Computed::builder(move || 10 / source.get()).name("broken").build();
         let _watch = effect!([c, seen] seen.note(c.try_get().is_ok()));
         says(g.dump().to_dot(), &["broken"]);
         assert_eq!(seen.take(), [false]);
@@ -305,10 +280,7 @@ fn with_a_history_why_names_the_thread_and_the_place_of_the_write() {
             let source = s.clone();
             let line = line!() + 1;
             writer.spawn(move || source.set(2)).unwrap().join().unwrap();
-            let origin = c
-                .why()
-                .origin
-                .expect("the history reaches back to the write");
+            let origin = c.why().origin.expect("the history reaches back to the write");
             assert_eq!(origin.thread, "the writer");
             says(origin.location, &["introspection.rs", &line.to_string()]);
         },

@@ -55,18 +55,12 @@ fn a_join_may_be_of_different_types_and_of_many() {
                 format!("{a}{b}{}{d}{e}{f}", c.len())
             },
         );
-        assert_eq!(
-            (three.get(), six.get()),
-            ("1x[true]".into(), "1x12z0.5".into())
-        );
+        assert_eq!((three.get(), six.get()), ("1x[true]".into(), "1x12z0.5".into()));
         batch(|| {
             b.set("y".into());
             f.set(1.5);
         });
-        assert_eq!(
-            (three.get(), six.get()),
-            ("1y[true]".into(), "1y12z1.5".into())
-        );
+        assert_eq!((three.get(), six.get()), ("1y[true]".into(), "1y12z1.5".into()));
     });
 }
 
@@ -141,10 +135,8 @@ fn an_error_of_a_source_is_the_error_of_the_join() {
     in_graph(|_| {
         let s = signal(0);
         let bad = computed!([s] 10 / s.get());
-        let (joined, listed) = (
-            (&s, &bad).map(|s: &i32, b: &i32| s + b),
-            all([&bad]).map(|v| *v[0]),
-        );
+        let (joined, listed) =
+            ((&s, &bad).map(|s: &i32, b: &i32| s + b), all([&bad]).map(|v| *v[0]));
         assert!(joined.try_get().is_err() && listed.try_get().is_err());
         s.set(5);
         assert_eq!((joined.get(), listed.get()), (7, 2));

@@ -17,10 +17,7 @@ fn a_linked_follows_its_source_and_is_lazy() {
             format!("page {page}")
         });
         assert_eq!(runs.take(), 0);
-        assert_eq!(
-            (title.get(), title.get(), runs.take()),
-            ("page 1".into(), "page 1".into(), 1)
-        );
+        assert_eq!((title.get(), title.get(), runs.take()), ("page 1".into(), "page 1".into(), 1));
         page.set(2);
         assert_eq!((title.get(), runs.take()), ("page 2".into(), 1));
     });
@@ -108,10 +105,7 @@ fn it_is_told_its_previous_value_and_source() {
         l.set(7);
         s.set(3);
         l.get();
-        assert_eq!(
-            told.take(),
-            [(1, None), (2, Some((10, 1))), (3, Some((7, 2)))]
-        );
+        assert_eq!(told.take(), [(1, None), (2, Some((10, 1))), (3, Some((7, 2)))]);
     });
 }
 

@@ -45,9 +45,7 @@ fn an_overwritten_value_is_dropped() {
         for id in 1..=100 {
             s.set(alive.one(id));
         }
-        collects_to(g, (1, 0), || {
-            (alive.count(), g.stats().awaiting_reclamation)
-        });
+        collects_to(g, (1, 0), || (alive.count(), g.stats().awaiting_reclamation));
         s.set(alive.one(100));
         collects_to(g, 1, || alive.count());
         drop(s);
@@ -262,9 +260,7 @@ fn making_and_dropping_nodes_over_and_over_leaves_nothing_behind() {
         cycle(1);
         let before = live();
         (2..=20_000).for_each(cycle);
-        collects_to(g, (before, 0, 0), || {
-            (live(), alive.count(), g.stats().awaiting_reclamation)
-        });
+        collects_to(g, (before, 0, 0), || (live(), alive.count(), g.stats().awaiting_reclamation));
     });
 }
 
@@ -292,10 +288,7 @@ fn a_value_is_never_dropped_inside_a_read() {
     on_stage(|| {
         let g = Graph::builder().threads(1).build();
         let dropped_on = Trace::new();
-        let s = Signal::builder(Noting(dropped_on.clone()))
-            .always()
-            .graph(&g)
-            .build();
+        let s = Signal::builder(Noting(dropped_on.clone())).always().graph(&g).build();
         let derived = s.map(|_| 1);
         thread::scope(|scope| {
             let reader = scope.spawn(|| {

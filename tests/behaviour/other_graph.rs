@@ -5,10 +5,7 @@ use isobar::{Computed, Graph, ReadError, Signal, computed, effect, signal};
 use crate::stage::{Trace, on_stage, says};
 
 fn left_and_right() -> (Graph, Graph) {
-    (
-        Graph::builder().name("left").build(),
-        Graph::builder().name("right").build(),
-    )
+    (Graph::builder().name("left").build(), Graph::builder().name("right").build())
 }
 
 #[test]
@@ -34,10 +31,7 @@ fn a_computed_of_another_graph_is_refused_too() {
         });
         let mixed = left.enter(|| theirs.map(|v| *v));
         let by_hand = left.enter(|| computed!([theirs] theirs.get()));
-        assert!(matches!(
-            by_hand.try_get(),
-            Err(ReadError::OtherGraph { .. })
-        ));
+        assert!(matches!(by_hand.try_get(), Err(ReadError::OtherGraph { .. })));
         assert_eq!(theirs.get(), 1);
         assert_eq!(mixed.get(), 1, "a map lives in the graph of its source");
     });
@@ -75,11 +69,7 @@ fn what_is_built_for_a_graph_lives_there_whatever_is_entered() {
         let (left, right) = left_and_right();
         let s = left.enter(|| Signal::builder(1).graph(&right).build());
         let source = s.clone();
-        let c = left.enter(|| {
-            Computed::builder(move || source.get() * 10)
-                .graph(&right)
-                .build()
-        });
+        let c = left.enter(|| Computed::builder(move || source.get() * 10).graph(&right).build());
         assert_eq!(c.try_get(), Ok(10));
         s.set(2);
         assert_eq!(c.get(), 20);

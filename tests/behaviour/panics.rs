@@ -226,11 +226,7 @@ fn without_a_handler_a_failing_effect_harms_nobody_either() {
 #[test]
 fn a_handler_that_panics_itself_leaves_the_graph_usable() {
     in_this(
-        || {
-            Graph::builder()
-                .on_error(|_| panic!("the handler as well"))
-                .build()
-        },
+        || Graph::builder().on_error(|_| panic!("the handler as well")).build(),
         |g| {
             let seen = Trace::new();
             let s = signal(0);
@@ -508,9 +504,7 @@ fn a_handler_may_write_what_it_was_told() {
         let seen = Trace::new();
         let errors = Graph::new().signal(0);
         let counter = errors.clone();
-        let graph = Graph::builder()
-            .on_error(move |_| counter.update(|n| n + 1))
-            .build();
+        let graph = Graph::builder().on_error(move |_| counter.update(|n| n + 1)).build();
         let own = graph.signal(0);
         let counter = own.clone();
         graph.on_error(move |_| {

@@ -26,10 +26,7 @@ fn others_read_and_commit(g: &Graph, s: &Signal<i32>) {
         fresh.set(5);
     });
     let held = g.snapshot();
-    assert_eq!(
-        (held.get(s), held.get(&derived)),
-        (before + 2, (before + 2, 5))
-    );
+    assert_eq!((held.get(s), held.get(&derived)), (before + 2, (before + 2, 5)));
 }
 
 /// One thread stalls in `stalling` at the halt, the others go on, then it may end.
@@ -126,9 +123,7 @@ fn a_thread_stalled_in_a_drop_stops_nobody() {
     }
     in_graph(|g| {
         let (s, halt) = (signal(0), Halt::first());
-        let sticky = Signal::builder(Arc::new(Sticky(halt.clone())))
-            .always()
-            .build();
+        let sticky = Signal::builder(Arc::new(Sticky(halt.clone()))).always().build();
         stalled(g, &s, &halt, || {
             sticky.set(Arc::new(Sticky(Halt::idle())));
             collects_to(g, true, || halt.was_reached());
@@ -297,9 +292,7 @@ fn a_value_whose_drop_reads_and_writes_the_graph_does_not_hang_it() {
     }
     in_graph(|g| {
         let farewells = signal(0);
-        let s = Signal::builder(Farewell(farewells.clone()))
-            .always()
-            .build();
+        let s = Signal::builder(Farewell(farewells.clone())).always().build();
         s.set(Farewell(farewells.clone()));
         s.set(Farewell(farewells.clone()));
         collects_to(g, 2, || farewells.get());

@@ -57,10 +57,7 @@ fn a_revision_prints_as_r_and_its_number() {
         s.set(1);
         let at = g.revision();
         let expected = format!("R{}", at.as_u64());
-        assert_eq!(
-            (at.to_string(), format!("{at:?}")),
-            (expected.clone(), expected)
-        );
+        assert_eq!((at.to_string(), format!("{at:?}")), (expected.clone(), expected));
     });
 }
 

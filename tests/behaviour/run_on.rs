@@ -152,10 +152,7 @@ fn a_panic_there_is_reported_and_it_goes_on() {
             assert!(value != 1, "one");
             log.note(value);
         };
-        let _watch = Effect::builder(body)
-            .name("remote")
-            .run_on(RunOn::Thread)
-            .build();
+        let _watch = Effect::builder(body).name("remote").run_on(RunOn::Thread).build();
         g.settle().unwrap();
         s.set(1);
         g.settle().unwrap();
@@ -172,9 +169,8 @@ fn what_it_writes_wakes_the_others() {
         let seen = Trace::new();
         let (s, t) = (signal(0), signal(0));
         let (from, to) = (s.clone(), t.clone());
-        let _remote = Effect::builder(move || to.set(from.get() * 10))
-            .run_on(RunOn::Thread)
-            .build();
+        let _remote =
+            Effect::builder(move || to.set(from.get() * 10)).run_on(RunOn::Thread).build();
         let _local = effect!([t, seen] seen.note(t.get()));
         g.settle().unwrap();
         s.set(1);
@@ -271,9 +267,7 @@ fn a_wide_wave_gives_the_same_on_many_threads_as_on_one() {
         let graph = Graph::builder().threads(threads).build();
         graph.enter(|| {
             let s = signal(1_u64);
-            let wide: Vec<_> = (0..300_u64)
-                .map(|i| computed!([s] mangle(s.get() + i)))
-                .collect();
+            let wide: Vec<_> = (0..300_u64).map(|i| computed!([s] mangle(s.get() + i))).collect();
             let sum = isobar::all(&wide)
                 .map(|values| values.iter().fold(0_u64, |sum, v| sum.wrapping_add(**v)));
             let seen = Trace::new();
@@ -282,15 +276,11 @@ fn a_wide_wave_gives_the_same_on_many_threads_as_on_one() {
             seen.take()
         })
     };
-    crate::stage::within(
-        "a_wide_wave_gives_the_same_on_many_threads_as_on_one",
-        60,
-        move || {
-            let alone = run(1);
-            assert_eq!(alone.len(), 20);
-            assert_eq!(run(4), alone);
-        },
-    );
+    crate::stage::within("a_wide_wave_gives_the_same_on_many_threads_as_on_one", 60, move || {
+        let alone = run(1);
+        assert_eq!(alone.len(), 20);
+        assert_eq!(run(4), alone);
+    });
 }
 
 #[test]
@@ -333,10 +323,7 @@ fn a_failing_node_of_a_wide_wave_fails_alone() {
             g.settle().unwrap();
             let noted = seen.take();
             let failed = noted.iter().filter(|ok| !**ok).count();
-            assert_eq!(
-                (noted.len(), failed),
-                (300, if round % 2 == 1 { 43 } else { 0 })
-            );
+            assert_eq!((noted.len(), failed), (300, if round % 2 == 1 { 43 } else { 0 }));
         }
         failures.expect_silence();
         drop(watches);

@@ -138,10 +138,7 @@ fn a_nested_effect_is_cleaned_up_also_when_its_handle_is_kept_elsewhere() {
         t.set(1);
         assert_eq!(ran.take(), [(1, 1)]);
         let kept = kept.take();
-        assert_eq!(
-            kept.iter().map(Effect::is_disposed).collect::<Vec<_>>(),
-            [true, false]
-        );
+        assert_eq!(kept.iter().map(Effect::is_disposed).collect::<Vec<_>>(), [true, false]);
     });
 }
 
@@ -334,9 +331,7 @@ fn scopes_nest_and_the_inner_goes_with_its_own_handle() {
         let inner = Trace::new();
         let outer = scope(|| {
             effect!([s, seen] seen.note(("outer", s.get()))).detach();
-            inner.note(scope(|| {
-                effect!([s, seen] seen.note(("inner", s.get()))).detach()
-            }));
+            inner.note(scope(|| effect!([s, seen] seen.note(("inner", s.get()))).detach()));
         });
         seen.take();
         drop(inner.take());

@@ -58,9 +58,7 @@ fn it_waits_for_effects_on_threads_of_their_own() {
             .into_iter()
             .map(|place| {
                 let (s, seen) = (s.clone(), seen.clone());
-                Effect::builder(move || seen.note(s.get()))
-                    .run_on(place)
-                    .build()
+                Effect::builder(move || seen.note(s.get())).run_on(place).build()
             })
             .collect();
         for value in 1..=20 {
@@ -68,11 +66,7 @@ fn it_waits_for_effects_on_threads_of_their_own() {
             let settled = g.settle().unwrap();
             assert!(settled >= s.revision());
             let noted = seen.take();
-            assert_eq!(
-                noted.iter().filter(|v| **v == value).count(),
-                2,
-                "{noted:?}"
-            );
+            assert_eq!(noted.iter().filter(|v| **v == value).count(), 2, "{noted:?}");
         }
         drop(watches);
     });

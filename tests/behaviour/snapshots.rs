@@ -19,10 +19,7 @@ fn a_snapshot_stays_at_its_revision_through_later_writes() {
             a.set(value);
             assert_eq!(read_before.get(), value * 10);
         }
-        assert_eq!(
-            (then.get(&a), then.get(&read_before), then.get(&never_read)),
-            (1, 10, 11)
-        );
+        assert_eq!((then.get(&a), then.get(&read_before), then.get(&never_read)), (1, 10, 11));
         assert_eq!((*then.load(&a), then.with(&read_before, |v| *v)), (1, 10));
         assert_eq!(then.revision(), at);
         let now = snapshot();
@@ -65,10 +62,7 @@ fn a_snapshot_sees_whole_batches_only() {
             halt.reached();
             let during = snapshot();
             halt.release();
-            assert_eq!(
-                (during.get(&a), during.get(&b), during.get(&sum)),
-                (0, 0, 0)
-            );
+            assert_eq!((during.get(&a), during.get(&b), during.get(&sum)), (0, 0, 0));
         });
         let after = snapshot();
         assert_eq!((after.get(&a), after.get(&b), after.get(&sum)), (1, 1, 2));
@@ -83,9 +77,7 @@ fn a_snapshot_may_move_to_another_thread() {
         let then = snapshot();
         a.set(2);
         let (theirs, node) = (a.clone(), c.clone());
-        let read = thread::spawn(move || (then.get(&theirs), then.get(&node)))
-            .join()
-            .unwrap();
+        let read = thread::spawn(move || (then.get(&theirs), then.get(&node))).join().unwrap();
         assert_eq!(read, (1, 10));
         assert_eq!(c.get(), 20);
     });
@@ -113,10 +105,7 @@ fn an_error_is_of_its_revision_as_well() {
         let failing = snapshot();
         a.set(5);
         assert_eq!(c.get(), 2);
-        assert!(matches!(
-            failing.try_get(&c),
-            Err(ReadError::Panicked { .. })
-        ));
+        assert!(matches!(failing.try_get(&c), Err(ReadError::Panicked { .. })));
         assert_eq!(snapshot().try_get(&c), Ok(2));
     });
 }
@@ -131,10 +120,7 @@ fn inside_a_batch_it_holds_what_is_committed_only() {
             a.set(2);
             b.set(2);
             let inside = snapshot();
-            assert_eq!(
-                (inside.get(&a), inside.get(&c), inside.revision()),
-                (1, 10, at)
-            );
+            assert_eq!((inside.get(&a), inside.get(&c), inside.revision()), (1, 10, at));
             assert_eq!((a.get(), c.get()), (2, 20));
         });
     });
@@ -216,10 +202,7 @@ fn a_graph_with_history_gives_back_old_revisions() {
             }
             for (at, value) in past {
                 let then = g.snapshot_at(at).unwrap();
-                assert_eq!(
-                    (then.get(&a), then.get(&c), then.revision()),
-                    (value, value * 10, at)
-                );
+                assert_eq!((then.get(&a), then.get(&c), then.revision()), (value, value * 10, at));
             }
         },
     );

@@ -43,9 +43,7 @@ pub(crate) fn within_stack<R: Send + 'static>(
     let actor = spawned.expect("the system gives a thread");
     match outcome.recv_timeout(Duration::from_secs(seconds)) {
         Ok(Ok(value)) => {
-            actor
-                .join()
-                .expect("everything the scene left behind drops quietly");
+            actor.join().expect("everything the scene left behind drops quietly");
             value
         }
         Ok(Err(panic)) => resume_unwind(panic),
@@ -89,9 +87,7 @@ pub(crate) fn on_stage(scene: impl FnOnce() + Send + 'static) {
 /// A graph whose `on_error` notes what failed, in words.
 pub(crate) fn reporting_to(failures: &Trace<String>) -> Graph {
     let failures = failures.clone();
-    Graph::builder()
-        .on_error(move |failure| failures.note(in_words(failure)))
-        .build()
+    Graph::builder().on_error(move |failure| failures.note(in_words(failure))).build()
 }
 
 fn in_words(failure: &Failure) -> String {
@@ -130,10 +126,7 @@ impl<T: std::fmt::Debug> Trace<T> {
     #[track_caller]
     pub(crate) fn expect_silence(&self) {
         let noted = self.take();
-        assert!(
-            noted.is_empty(),
-            "nothing was to run, but there was {noted:?}"
-        );
+        assert!(noted.is_empty(), "nothing was to run, but there was {noted:?}");
     }
 }
 

@@ -20,16 +20,7 @@ fn a_thermometer_prints_one_line_per_write_also_when_it_reads_its_unit_twice() {
         unit.set('F');
         celsius.set(0.0);
         unit.set('C');
-        assert_eq!(
-            lines.take(),
-            [
-                (22.5, 'C'),
-                (25.0, 'C'),
-                (77.0, 'F'),
-                (32.0, 'F'),
-                (0.0, 'C')
-            ]
-        );
+        assert_eq!(lines.take(), [(22.5, 'C'), (25.0, 'C'), (77.0, 'F'), (32.0, 'F'), (0.0, 'C')]);
     });
 }
 
@@ -41,38 +32,18 @@ struct Layer {
 
 impl Layer {
     fn over(&self, lower: &Layer) -> Layer {
-        Layer {
-            level: self.level.or(lower.level),
-            timeout: self.timeout.or(lower.timeout),
-        }
+        Layer { level: self.level.or(lower.level), timeout: self.timeout.or(lower.timeout) }
     }
 }
 
-type Line = (
-    Option<&'static str>,
-    Option<u32>,
-    Option<&'static str>,
-    Option<u32>,
-);
+type Line = (Option<&'static str>, Option<u32>, Option<&'static str>, Option<u32>);
 
 /// The layered configuration, with one of two ideas of what a change is; what it printed.
 fn configured(effective_of: fn(&Signal<Layer>, &Signal<Layer>) -> Computed<Layer>) -> Vec<Line> {
     let lines = Trace::new();
-    let global = signal(Layer {
-        level: Some("INFO"),
-        timeout: Some(30),
-    });
-    let services = signal(BTreeMap::from([(
-        "auth",
-        Layer {
-            level: None,
-            timeout: Some(10),
-        },
-    )]));
-    let instance = signal(Layer {
-        level: Some("DEBUG"),
-        timeout: None,
-    });
+    let global = signal(Layer { level: Some("INFO"), timeout: Some(30) });
+    let services = signal(BTreeMap::from([("auth", Layer { level: None, timeout: Some(10) })]));
+    let instance = signal(Layer { level: Some("DEBUG"), timeout: None });
     let auth_layer = services.map(|s| s["auth"].clone());
     let relayed = computed!([auth_layer] auth_layer.get());
     let effective = effective_of(&instance, &global);
@@ -101,9 +72,7 @@ fn a_layered_configuration_prints_what_really_differs() {
         assert_eq!(by_value, [start, longer, louder]);
         let each_time = configured(|top, bottom| {
             let (top, bottom) = (top.clone(), bottom.clone());
-            Computed::builder(move || top.with(|t| bottom.with(|b| t.over(b))))
-                .always()
-                .build()
+            Computed::builder(move || top.with(|t| bottom.with(|b| t.over(b)))).always().build()
         });
         assert_eq!(each_time, [start, longer, longer, louder]);
     });
@@ -144,12 +113,7 @@ impl Monitor {
         let _print = effect!([status, cpu_mean, memory_mean, lines] {
             lines.note((status.get(), cpu_mean.get(), memory_mean.get()));
         });
-        Monitor {
-            cpu,
-            memory,
-            lines,
-            _print,
-        }
+        Monitor { cpu, memory, lines, _print }
     }
 
     fn sample(&self, i: usize) {
@@ -190,12 +154,7 @@ fn a_system_monitor_fed_in_batches_prints_whole_pairs_only() {
     in_graph(|_| {
         let monitor = Monitor::new();
         (0..10).for_each(|i| batch(|| monitor.sample(i)));
-        let pairs: Vec<_> = monitor
-            .lines
-            .take()
-            .iter()
-            .map(|line| (line.1, line.2))
-            .collect();
+        let pairs: Vec<_> = monitor.lines.take().iter().map(|line| (line.1, line.2)).collect();
         let expected = [
             (0.0, 0.0),
             (60.0, 68.0),
@@ -222,11 +181,7 @@ fn a_log_pipeline_alerts_once_per_changed_alert() {
             errors
         });
         let alerts = errors.map(|errors| {
-            errors
-                .iter()
-                .filter(|(_, n)| **n > 5)
-                .map(|(s, n)| (*s, *n))
-                .collect::<Vec<_>>()
+            errors.iter().filter(|(_, n)| **n > 5).map(|(s, n)| (*s, *n)).collect::<Vec<_>>()
         });
         let _count = effect!([errors, counted] {
             counted.note(errors.with(|e| e.values().sum::<i32>()));

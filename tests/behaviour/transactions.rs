@@ -338,9 +338,6 @@ fn over_two_graphs_one_that_runs_again_applies_its_writes_once() {
             read.set(2);
             halt.release();
         });
-        assert_eq!(
-            (attempts.take(), written.get(), count.get()),
-            (vec![1, 2], 2, 1)
-        );
+        assert_eq!((attempts.take(), written.get(), count.get()), (vec![1, 2], 2, 1));
     });
 }

@@ -63,10 +63,7 @@ fn increments_in_effects_are_kept_beside_those_of_many_threads() {
             total.update(|t| t + 1);
         });
         g.settle().unwrap();
-        assert_eq!(
-            total.get(),
-            THREADS * TURNS + runs.take() as u64 * 1_000_000
-        );
+        assert_eq!(total.get(), THREADS * TURNS + runs.take() as u64 * 1_000_000);
     });
 }
 
@@ -113,10 +110,7 @@ fn mutate_copies_what_others_hold() {
         let s = signal(vec![1]);
         let (loaded, held) = (s.load(), snapshot());
         s.mutate(|v| v.push(2));
-        assert_eq!(
-            (s.get(), (*loaded).clone(), held.get(&s)),
-            (vec![1, 2], vec![1], vec![1])
-        );
+        assert_eq!((s.get(), (*loaded).clone(), held.get(&s)), (vec![1, 2], vec![1], vec![1]));
     });
 }
 
@@ -151,15 +145,8 @@ fn compare_set_refuses_what_changed_after_and_nothing_else() {
         let at = g.revision();
         b.set(2);
         a.set(1);
-        assert_eq!(
-            a.compare_set(at, 2),
-            Ok(()),
-            "neither b nor an equal set changed a"
-        );
-        assert!(matches!(
-            a.compare_set(at, 3),
-            Err(WriteError::Conflict { .. })
-        ));
+        assert_eq!(a.compare_set(at, 2), Ok(()), "neither b nor an equal set changed a");
+        assert!(matches!(a.compare_set(at, 3), Err(WriteError::Conflict { .. })));
         assert_eq!(a.get(), 2);
         assert_eq!(a.compare_set(a.revision(), 4), Ok(()));
         assert_eq!(a.compare_set(g.revision(), 5), Ok(()));
@@ -214,10 +201,7 @@ fn try_set_and_try_update_write_like_their_panicking_twins() {
         let seen = Trace::new();
         let s = signal(1);
         let _watch = effect!([s, seen] seen.note(s.get()));
-        assert_eq!(
-            (s.try_set(2), s.try_set(2), s.try_update(|v| v + 1)),
-            (Ok(()), Ok(()), Ok(()))
-        );
+        assert_eq!((s.try_set(2), s.try_set(2), s.try_update(|v| v + 1)), (Ok(()), Ok(()), Ok(())));
         assert_eq!(seen.take(), [1, 2, 3]);
     });
 }

@@ -129,19 +129,11 @@ fn one_who_gave_up_waiting_leaves_nothing_behind() {
         let s = signal(0);
         let c = computed!([s, runs] { runs.tick(); s.get() });
         c.get();
-        let before = (
-            g.stats().live_nodes,
-            g.stats().live_edges,
-            g.stats().live_effects,
-        );
+        let before = (g.stats().live_nodes, g.stats().live_edges, g.stats().live_effects);
         for _ in 0..10 {
             assert!(c.wait_until(|v| *v == 1, Duration::from_millis(1)).is_err());
         }
-        let after = (
-            g.stats().live_nodes,
-            g.stats().live_edges,
-            g.stats().live_effects,
-        );
+        let after = (g.stats().live_nodes, g.stats().live_edges, g.stats().live_effects);
         assert_eq!(after, before);
         runs.take();
         batch(|| s.set(2));

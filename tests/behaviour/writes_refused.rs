@@ -19,10 +19,7 @@ fn a_set_inside_a_computed_is_its_error() {
     in_graph(|_| {
         let (a, b) = (signal(1), signal(1));
         let c = computed!([a, b] { b.set(2); a.get() });
-        says(
-            c.try_get().unwrap_err().to_string(),
-            &["set inside a computed"],
-        );
+        says(c.try_get().unwrap_err().to_string(), &["set inside a computed"]);
         assert_eq!(b.get(), 1);
     });
 }
@@ -56,14 +53,8 @@ fn the_trying_writes_inside_a_computed_answer_in_computed() {
         let (a, b, c) = (s.clone(), s.clone(), s.clone());
         let refused = Err(WriteError::InComputed);
         assert_eq!(tried_in_a_computed(move || a.try_set(2)), refused);
-        assert_eq!(
-            tried_in_a_computed(move || b.try_update(|v| v + 1)),
-            refused
-        );
-        assert_eq!(
-            tried_in_a_computed(move || c.compare_set(c.revision(), 2)),
-            refused
-        );
+        assert_eq!(tried_in_a_computed(move || b.try_update(|v| v + 1)), refused);
+        assert_eq!(tried_in_a_computed(move || c.compare_set(c.revision(), 2)), refused);
         assert_eq!(s.get(), 1);
     });
 }
@@ -73,10 +64,7 @@ fn an_equal_set_inside_a_computed_is_refused_as_well() {
     in_graph(|_| {
         let s = signal(1);
         let same = s.clone();
-        assert_eq!(
-            tried_in_a_computed(move || same.try_set(1)),
-            Err(WriteError::InComputed)
-        );
+        assert_eq!(tried_in_a_computed(move || same.try_set(1)), Err(WriteError::InComputed));
     });
 }
 
@@ -86,15 +74,9 @@ fn there_is_no_hole_through_untracked_batch_or_transaction() {
         let s = signal(1);
         let (a, b, c) = (s.clone(), s.clone(), s.clone());
         let refused = Err(WriteError::InComputed);
-        assert_eq!(
-            tried_in_a_computed(move || untracked(|| a.try_set(2))),
-            refused
-        );
+        assert_eq!(tried_in_a_computed(move || untracked(|| a.try_set(2))), refused);
         assert_eq!(tried_in_a_computed(move || batch(|| b.try_set(2))), refused);
-        assert_eq!(
-            tried_in_a_computed(move || transaction(|| c.try_set(2))),
-            refused
-        );
+        assert_eq!(tried_in_a_computed(move || transaction(|| c.try_set(2))), refused);
         assert_eq!(s.get(), 1);
     });
 }
@@ -107,10 +89,7 @@ fn there_is_no_hole_through_another_graph() {
         let (a, b) = (s.clone(), entered.clone());
         let refused = Err(WriteError::InComputed);
         assert_eq!(tried_in_a_computed(move || a.try_set(2)), refused);
-        assert_eq!(
-            tried_in_a_computed(move || elsewhere.enter(|| b.try_set(2))),
-            refused
-        );
+        assert_eq!(tried_in_a_computed(move || elsewhere.enter(|| b.try_set(2))), refused);
         assert_eq!((s.get(), entered.get()), (1, 1));
     });
 }
@@ -121,10 +100,7 @@ fn there_is_no_hole_through_a_linked() {
         let s = signal(1);
         let l = linked(&s, |s: &i32, _| s * 10);
         let target = l.clone();
-        assert_eq!(
-            tried_in_a_computed(move || target.try_set(5)),
-            Err(WriteError::InComputed)
-        );
+        assert_eq!(tried_in_a_computed(move || target.try_set(5)), Err(WriteError::InComputed));
         assert_eq!(l.get(), 10);
     });
 }
@@ -174,10 +150,7 @@ fn a_write_inside_an_update_is_refused() {
             log.note(target.try_update(|v| v + 1));
             v + 1
         });
-        assert_eq!(
-            answers.take(),
-            [Err(WriteError::InUpdate), Err(WriteError::InUpdate)]
-        );
+        assert_eq!(answers.take(), [Err(WriteError::InUpdate), Err(WriteError::InUpdate)]);
         let (own, log) = (s.clone(), answers.clone());
         s.mutate(move |v| {
             log.note(own.try_set(50));
@@ -218,9 +191,7 @@ fn a_write_inside_an_equality_is_refused() {
         s.set(2);
         assert_eq!(answers.take(), [Err(WriteError::InUpdate)]);
         let source = s.clone();
-        let c = Computed::builder(move || source.get())
-            .equality(writing)
-            .build();
+        let c = Computed::builder(move || source.get()).equality(writing).build();
         c.get();
         s.set(3);
         c.get();

@@ -158,8 +158,7 @@ fn list(chosen: &[&Scenario]) {
 
 /// Complaints about seeded bugs that no scenario names, and names that are no seeded bugs.
 fn unnamed(scenarios: &[Scenario]) -> Vec<String> {
-    let named: Vec<&str> =
-        scenarios.iter().flat_map(|s| s.kills).map(|(bug, _)| *bug).collect();
+    let named: Vec<&str> = scenarios.iter().flat_map(|s| s.kills).map(|(bug, _)| *bug).collect();
     let seeded = isobar::protocol::Bug::ALL;
     let orphans = seeded.iter().filter(|bug| !named.contains(bug));
     let orphans = orphans.map(|bug| format!("no scenario names the seeded bug {bug}"));
@@ -215,8 +214,12 @@ fn run(jobs: Vec<Job<'_>>) -> Vec<Report<'_>> {
 }
 
 fn report(job: Job<'_>) -> Report<'_> {
-    let log = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join(format!("{}.{}.{}.log", job.scenario.name, job.mode.name(), job.bug.unwrap_or("clean")));
+    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!(
+        "{}.{}.{}.log",
+        job.scenario.name,
+        job.mode.name(),
+        job.bug.unwrap_or("clean")
+    ));
     let file = File::create(&log).expect("the target directory can be written");
     let mut child = Command::new(std::env::current_exe().expect("this test has a file"));
     child.args(["--here", job.scenario.name, "--mode", job.mode.name()]);
@@ -341,7 +344,11 @@ impl Floors {
             let (name, mode, floor) = (words.next()?, words.next()?, words.next()?);
             Some(((name, mode), floor.parse().ok()?))
         };
-        Self(lines.map(|line| entry(line).expect("a line of floors.txt: name, mode, floor")).collect())
+        Self(
+            lines
+                .map(|line| entry(line).expect("a line of floors.txt: name, mode, floor"))
+                .collect(),
+        )
     }
 
     fn of(&self, job: &Job<'_>) -> u64 {
@@ -361,7 +368,8 @@ impl Floors {
             "# The least number of executions explored at preemption bound 2: {FLOOR_PERCENT} % of what was\n\
              # measured. Written by `cargo test --release -- --record`.\n"
         );
-        let lines = self.0.iter().map(|((name, mode), floor)| format!("{name:58} {mode:10} {floor}\n"));
+        let lines =
+            self.0.iter().map(|((name, mode), floor)| format!("{name:58} {mode:10} {floor}\n"));
         let text: String = std::iter::once(head).chain(lines).collect();
         std::fs::write(Self::path(), text).expect("floors.txt can be written");
     }

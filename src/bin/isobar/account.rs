@@ -24,18 +24,12 @@ impl Account {
             Some(Err(fault)) => account.faults.push(fault),
             None => {}
         }
-        outcomes
-            .into_iter()
-            .for_each(|outcome| account.add(outcome));
+        outcomes.into_iter().for_each(|outcome| account.add(outcome));
         account
     }
 
     fn add(&mut self, outcome: Outcome) {
-        let Outcome {
-            handed_in,
-            malformed,
-            fault,
-        } = outcome;
+        let Outcome { handed_in, malformed, fault } = outcome;
         self.handed_in += handed_in;
         self.malformed += malformed.count;
         self.first_malformed.extend(malformed.first);
@@ -50,10 +44,7 @@ impl Account {
         if counted == self.handed_in || self.faults.iter().any(|f| matches!(f, Fault::Died(_))) {
             return Ok(());
         }
-        Err(Fault::Miscounted {
-            handed_in: self.handed_in,
-            counted,
-        })
+        Err(Fault::Miscounted { handed_in: self.handed_in, counted })
     }
 
     pub(crate) fn end(&self, report: &Report, stats: &Stats) -> End {
@@ -65,11 +56,7 @@ impl Account {
             commits: stats.commits,
             recomputes: stats.recomputes,
             effect_runs: stats.effect_runs,
-            samples_per_second: if is_over {
-                samples_in as f64 / report.seconds
-            } else {
-                0.0
-            },
+            samples_per_second: if is_over { samples_in as f64 / report.seconds } else { 0.0 },
             malformed: self.malformed,
             first_malformed: self.first_malformed.clone(),
             recorded: self.recorded,
@@ -84,9 +71,5 @@ pub(crate) fn check(report: &Report) -> Result<(), Fault> {
     if total == feeds {
         return Ok(());
     }
-    Err(Fault::Torn {
-        revision: report.revision,
-        total,
-        feeds,
-    })
+    Err(Fault::Torn { revision: report.revision, total, feeds })
 }

@@ -117,10 +117,7 @@ fn parse_window(text: &str) -> Result<usize, String> {
 
 fn parse_limit(text: &str) -> Result<(LimitName, Limit), String> {
     let advice = || {
-        format!(
-            "write NAME=WARN:CRITICAL, such as cpu=70:90; the names are {}",
-            LimitName::LIST
-        )
+        format!("write NAME=WARN:CRITICAL, such as cpu=70:90; the names are {}", LimitName::LIST)
     };
     let (name, bounds) = text.split_once('=').ok_or_else(advice)?;
     let (warn, critical) = bounds.split_once(':').ok_or_else(advice)?;

@@ -36,12 +36,7 @@ pub(crate) enum Fault {
          check that it is the right file",
         .file.display()
     )]
-    NothingReadable {
-        file: PathBuf,
-        malformed: u64,
-        line: u64,
-        reason: String,
-    },
+    NothingReadable { file: PathBuf, malformed: u64, line: u64, reason: String },
     #[error("cannot read on in {}: {cause}; what came before is counted", .file.display())]
     Read { file: PathBuf, cause: io::Error },
     #[error(
@@ -76,11 +71,7 @@ pub(crate) enum Fault {
         "a view of {revision} shows {total} samples in total but {feeds} by feed; \
          the engine mixed revisions, please report the bug"
     )]
-    Torn {
-        revision: Revision,
-        total: u64,
-        feeds: u64,
-    },
+    Torn { revision: Revision, total: u64, feeds: u64 },
 }
 
 impl Fault {
@@ -102,10 +93,7 @@ impl Fault {
     pub(crate) fn open(file: &Path, cause: io::Error) -> Fault {
         match cause.kind() {
             io::ErrorKind::IsADirectory => Fault::Directory(file.to_owned()),
-            _ => Fault::Open {
-                file: file.to_owned(),
-                cause,
-            },
+            _ => Fault::Open { file: file.to_owned(), cause },
         }
     }
 }

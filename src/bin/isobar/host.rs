@@ -24,9 +24,7 @@ pub(crate) struct Host {
 impl Host {
     /// Takes one look at the group that every /proc has, so that its absence is told at once.
     pub(crate) fn open(proc: &Path) -> Result<Host, Fault> {
-        let host = Host {
-            proc: proc.to_owned(),
-        };
+        let host = Host { proc: proc.to_owned() };
         host.look(Group::Cpu)?;
         Ok(host)
     }
@@ -40,11 +38,7 @@ impl Host {
             Group::Process => self.processes(),
         };
         let rows = rows.map_err(|cause| self.no_proc(&cause))?;
-        Ok(Frame {
-            at: Timestamp::now(),
-            group: Some(group),
-            rows,
-        })
+        Ok(Frame { at: Timestamp::now(), group: Some(group), rows })
     }
 
     fn cores(&self) -> ProcResult<Vec<Row>> {
@@ -53,12 +47,7 @@ impl Host {
             let busy = time.user + time.nice + time.system;
             let interrupted = [time.irq, time.softirq, time.steal].into_iter().flatten();
             let ticks = busy + interrupted.sum::<u64>();
-            row(
-                Group::Cpu,
-                &core.to_string(),
-                Measure::BusySeconds,
-                seconds(ticks),
-            )
+            row(Group::Cpu, &core.to_string(), Measure::BusySeconds, seconds(ticks))
         };
         Ok(stat.cpu_time.iter().enumerate().map(core).collect())
     }
@@ -66,9 +55,7 @@ impl Host {
     fn memory(&self) -> ProcResult<Vec<Row>> {
         let memory = Meminfo::from_file(self.proc.join("meminfo"))?;
         // Kernels before 3.14 do not say what is available.
-        let available = memory
-            .mem_available
-            .unwrap_or(memory.mem_free + memory.cached);
+        let available = memory.mem_available.unwrap_or(memory.mem_free + memory.cached);
         let row = |measure, bytes: u64| row(Group::Memory, "ram", measure, bytes as f64);
         Ok(vec![
             row(Measure::TotalBytes, memory.mem_total),
@@ -79,9 +66,7 @@ impl Host {
     fn disks(&self) -> ProcResult<Vec<Row>> {
         let DiskStats(devices) = DiskStats::from_file(self.proc.join("diskstats"))?;
         let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
-        let disks = devices
-            .iter()
-            .filter(|device| is_disk(&device.name, &names));
+        let disks = devices.iter().filter(|device| is_disk(&device.name, &names));
         let rows = disks.flat_map(|disk| {
             let row = |measure, figure| row(Group::Disk, &disk.name, measure, figure);
             [
@@ -96,10 +81,7 @@ impl Host {
     fn network(&self) -> ProcResult<Vec<Row>> {
         let status = procfs::net::InterfaceDeviceStatus::from_file(self.proc.join("net/dev"))?;
         // What a machine sends itself is no traffic.
-        let outward = status
-            .0
-            .into_values()
-            .filter(|interface| interface.name != "lo");
+        let outward = status.0.into_values().filter(|interface| interface.name != "lo");
         let used = outward.filter(|interface| interface.recv_bytes + interface.sent_bytes > 0);
         let rows = used.flat_map(|interface| {
             let row =
@@ -125,23 +107,12 @@ impl Host {
     }
 
     fn no_proc(&self, cause: &ProcError) -> Fault {
-        Fault::NoProc {
-            proc: self.proc.clone(),
-            cause: cause.to_string(),
-        }
+        Fault::NoProc { proc: self.proc.clone(), cause: cause.to_string() }
     }
 }
 
 fn row(group: Group, item: &str, measure: Measure, value: f64) -> Row {
-    Row {
-        series: Address {
-            group,
-            item,
-            measure,
-        }
-        .to_string(),
-        value,
-    }
+    Row { series: Address { group, item, measure }.to_string(), value }
 }
 
 fn seconds(ticks: u64) -> f64 {
@@ -160,9 +131,7 @@ fn absent_is_empty(rows: ProcResult<Vec<Row>>) -> ProcResult<Vec<Row>> {
 fn is_disk(name: &str, all: &[&str]) -> bool {
     let is_virtual = VIRTUAL_DISKS.iter().any(|prefix| name.starts_with(prefix));
     let is_partition = all.iter().any(|disk| {
-        let number = name
-            .strip_prefix(disk)
-            .map(|rest| rest.strip_prefix('p').unwrap_or(rest));
+        let number = name.strip_prefix(disk).map(|rest| rest.strip_prefix('p').unwrap_or(rest));
         number.is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
     });
     !is_virtual && !is_partition
@@ -170,9 +139,7 @@ fn is_disk(name: &str, all: &[&str]) -> bool {
 
 /// A process may call itself anything, a line break included; a recording is one line a sample.
 fn printable(name: &str) -> String {
-    name.chars()
-        .map(|letter| if letter.is_control() { '?' } else { letter })
-        .collect()
+    name.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }
 
 #[cfg(test)]
@@ -181,16 +148,7 @@ mod tests {
 
     #[test]
     fn partitions_and_virtual_devices_are_no_disks() {
-        let all = [
-            "sda",
-            "sda1",
-            "nvme0n1",
-            "nvme0n1p2",
-            "loop0",
-            "dm-0",
-            "vda",
-            "sdaa",
-        ];
+        let all = ["sda", "sda1", "nvme0n1", "nvme0n1p2", "loop0", "dm-0", "vda", "sdaa"];
         let disks: Vec<&str> = all.into_iter().filter(|name| is_disk(name, &all)).collect();
         assert_eq!(disks, ["sda", "nvme0n1", "vda", "sdaa"]);
     }

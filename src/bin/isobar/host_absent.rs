@@ -11,10 +11,7 @@ pub(crate) enum Host {}
 impl Host {
     pub(crate) fn open(proc: &Path) -> Result<Host, Fault> {
         let cause = format!("{} has none", std::env::consts::OS);
-        Err(Fault::NoProc {
-            proc: proc.to_owned(),
-            cause,
-        })
+        Err(Fault::NoProc { proc: proc.to_owned(), cause })
     }
 
     pub(crate) fn look(&self, _group: Group) -> Result<Frame, Fault> {

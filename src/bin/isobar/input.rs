@@ -33,12 +33,8 @@ const STDIN: &str = "-";
 const STDIN_NAME: &str = "standard input";
 
 /// First bytes of compressed files, and what unpacks them to standard output.
-const COMPRESSED: [(&[u8], &str); 4] = [
-    (b"\x1f\x8b", "gzip"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"\xfd7zXZ", "xz"),
-    (b"BZh", "bzip2"),
-];
+const COMPRESSED: [(&[u8], &str); 4] =
+    [(b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"\xfd7zXZ", "xz"), (b"BZh", "bzip2")];
 
 #[derive(Debug)]
 pub(crate) struct Input {
@@ -51,16 +47,8 @@ impl Input {
     /// None: the run ended while waiting for the first lines.
     pub(crate) fn open(file: &Path, stop: &Stop) -> Result<Option<Input>, Fault> {
         let is_stdin = file == Path::new(STDIN);
-        let named = if is_stdin {
-            Path::new(STDIN_NAME)
-        } else {
-            file
-        };
-        let source = if is_stdin {
-            stdin(stop)
-        } else {
-            open(file, stop)
-        };
+        let named = if is_stdin { Path::new(STDIN_NAME) } else { file };
+        let source = if is_stdin { stdin(stop) } else { open(file, stop) };
         let mut source = source.map_err(|cause| Fault::open(named, cause))?;
         let (head, format) = read_head(&mut source, named)?;
         if stop.is_set() {
@@ -69,11 +57,7 @@ impl Input {
         let format = format.ok_or_else(|| no_format(named, &head))?;
         let source = Cursor::new(head).chain(BufReader::with_capacity(HEAD, source));
         let lines = Lines::new(source, stop.clone());
-        Ok(Some(Input {
-            file: named.to_owned(),
-            format,
-            lines,
-        }))
+        Ok(Some(Input { file: named.to_owned(), format, lines }))
     }
 }
 
@@ -97,10 +81,8 @@ fn read_head(source: &mut impl Read, file: &Path) -> Result<(Vec<u8>, Option<For
     let mut head = Vec::new();
     loop {
         let read = source.take((HEAD - head.len()) as u64);
-        let length = read_some(read, &mut head).map_err(|cause| Fault::Read {
-            file: file.to_owned(),
-            cause,
-        })?;
+        let length = read_some(read, &mut head)
+            .map_err(|cause| Fault::Read { file: file.to_owned(), cause })?;
         let format = detect(&head, length == 0);
         if length == 0 || head.len() == HEAD || format.is_some() {
             return Ok((head, format));
@@ -143,10 +125,7 @@ fn no_format(file: &Path, head: &[u8]) -> Fault {
         }
     }
     let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    let first_line = lines
-        .find(|line| !line.is_empty())
-        .map(quote)
-        .unwrap_or_default();
+    let first_line = lines.find(|line| !line.is_empty()).map(quote).unwrap_or_default();
     Fault::UnknownFormat { file, first_line }
 }
 
@@ -162,10 +141,7 @@ pub(crate) fn names(files: &[PathBuf]) -> Vec<Arc<str>> {
     let mut names: Vec<Arc<str>> = Vec::new();
     for (file, stem) in files.iter().zip(&stems) {
         let path = file.display().to_string();
-        let repeats = files[..names.len()]
-            .iter()
-            .filter(|earlier| *earlier == file)
-            .count();
+        let repeats = files[..names.len()].iter().filter(|earlier| *earlier == file).count();
         names.push(match (times(stem), repeats) {
             (1, _) => stem.as_str().into(),
             (_, 0) => path.into(),
@@ -185,10 +161,7 @@ mod tests {
             let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
             names(&files).iter().map(|name| name.to_string()).collect()
         };
-        assert_eq!(
-            named(&["x/a.csv", "b.csv", "-"]),
-            ["a", "b", "standard input"]
-        );
+        assert_eq!(named(&["x/a.csv", "b.csv", "-"]), ["a", "b", "standard input"]);
         assert_eq!(named(&["x/a.csv", "y/a.csv"]), ["x/a.csv", "y/a.csv"]);
         assert_eq!(named(&["a.csv", "a.csv"]), ["a.csv", "a.csv #2"]);
     }
@@ -197,9 +170,6 @@ mod tests {
     fn a_torn_line_tells_nothing_until_it_is_whole() {
         assert_eq!(detect(b"timestamp,val", false), None);
         assert_eq!(detect(b"timestamp,value\n20", false), Some(Format::Series));
-        assert_eq!(
-            detect(b"\xef\xbb\xbftimestamp,value", true),
-            Some(Format::Series)
-        );
+        assert_eq!(detect(b"\xef\xbb\xbftimestamp,value", true), Some(Format::Series));
     }
 }

@@ -31,12 +31,8 @@ use crate::fault::Fault;
 
 fn main() -> ExitCode {
     let ended = match Cli::try_parse() {
-        Ok(Cli {
-            command: Command::Watch(args),
-        }) => watch::watch(&args),
-        Ok(Cli {
-            command: Command::Record(args),
-        }) => watch::record(&args),
+        Ok(Cli { command: Command::Watch(args) }) => watch::watch(&args),
+        Ok(Cli { command: Command::Record(args) }) => watch::record(&args),
         Err(refusal) => refuse(&refusal),
     };
     match ended {
@@ -65,12 +61,7 @@ fn refuse(refusal: &clap::Error) -> Result<(), Fault> {
     let text = refusal.to_string();
     let message: Vec<&str> = text.lines().map_while(paragraph_line).collect();
     let message = message.join(" ");
-    Err(Fault::Usage(
-        message
-            .strip_prefix("error: ")
-            .unwrap_or(&message)
-            .to_owned(),
-    ))
+    Err(Fault::Usage(message.strip_prefix("error: ").unwrap_or(&message).to_owned()))
 }
 
 /// None at the blank line after the first paragraph; what follows is tips and usage.

@@ -79,10 +79,7 @@ impl Pipeline {
     }
 
     pub(crate) fn add_feed(&mut self, name: &Arc<str>) -> Turnstile {
-        let passed = Signal::builder(0)
-            .name(format!("passed {name}"))
-            .graph(&self.graph)
-            .build();
+        let passed = Signal::builder(0).name(format!("passed {name}")).graph(&self.graph).build();
         self.feeds.push((name.clone(), passed.clone()));
         Turnstile::new(&self.graph, &passed, &self.total)
     }
@@ -90,16 +87,8 @@ impl Pipeline {
     /// Derives the view from what was added so far.
     pub(crate) fn view(&self) -> Computed<View> {
         let (total, feeds) = (self.total.clone(), self.feeds.clone());
-        let machines: Vec<_> = self
-            .machines
-            .iter()
-            .map(|source| source.view.clone())
-            .collect();
-        let gauges: Vec<_> = self
-            .gauges
-            .iter()
-            .map(|source| source.view.clone())
-            .collect();
+        let machines: Vec<_> = self.machines.iter().map(|source| source.view.clone()).collect();
+        let gauges: Vec<_> = self.gauges.iter().map(|source| source.view.clone()).collect();
         let logs: Vec<_> = self.logs.iter().map(|source| source.view.clone()).collect();
         let body = move || {
             let machines: Vec<_> = machines.iter().map(Computed::get).collect();
@@ -121,9 +110,6 @@ impl Pipeline {
                 logs,
             }
         };
-        Computed::builder(body)
-            .name("view")
-            .graph(&self.graph)
-            .build()
+        Computed::builder(body).name("view").graph(&self.graph).build()
     }
 }

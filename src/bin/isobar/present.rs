@@ -83,11 +83,7 @@ fn json(report: &Report) -> io::Result<String> {
 }
 
 fn page(report: &Report, width: Option<u16>) -> String {
-    let mut page = format!(
-        "isobar  {}\n{}\n",
-        heading(report),
-        screen::table(report, width)
-    );
+    let mut page = format!("isobar  {}\n{}\n", heading(report), screen::table(report, width));
     for alarm in &report.alarms.latest {
         page.push_str(&alarm_line(alarm));
         page.push('\n');
@@ -96,49 +92,26 @@ fn page(report: &Report, width: Option<u16>) -> String {
 }
 
 fn lines(report: &Report, told: &mut u64) -> String {
-    let clock = report
-        .at
-        .to_zoned(TimeZone::system())
-        .strftime("%H:%M:%S")
-        .to_string();
+    let clock = report.at.to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string();
     let mut lines = vec![heading(report)];
     for row in rows::rows(&report.view) {
         let labels = ["", "average ", "total ", ""];
-        let figures = [
-            row.now.as_str(),
-            &row.average,
-            &row.total,
-            row.status_word(),
-        ];
-        let figures = labels
-            .iter()
-            .zip(figures)
-            .filter(|(_, figure)| !figure.is_empty());
-        let figures: Vec<String> = figures
-            .map(|(label, figure)| label.to_string() + figure)
-            .collect();
+        let figures = [row.now.as_str(), &row.average, &row.total, row.status_word()];
+        let figures = labels.iter().zip(figures).filter(|(_, figure)| !figure.is_empty());
+        let figures: Vec<String> =
+            figures.map(|(label, figure)| label.to_string() + figure).collect();
         lines.push(format!("{}: {}", row.what, figures.join(" | ")));
     }
     lines.extend(new_alarms(&report.alarms, told));
-    lines
-        .iter()
-        .map(|line| format!("{clock} {line}\n"))
-        .collect()
+    lines.iter().map(|line| format!("{clock} {line}\n")).collect()
 }
 
 fn new_alarms(alarms: &AlarmLog, told: &mut u64) -> Vec<String> {
     let new = alarms.status_changes - *told;
     *told = alarms.status_changes;
-    let shown = alarms
-        .latest
-        .len()
-        .min(usize::try_from(new).unwrap_or(usize::MAX));
+    let shown = alarms.latest.len().min(usize::try_from(new).unwrap_or(usize::MAX));
     let earlier = new - shown as u64;
-    let latest = alarms
-        .latest
-        .iter()
-        .skip(alarms.latest.len() - shown)
-        .map(alarm_line);
+    let latest = alarms.latest.iter().skip(alarms.latest.len() - shown).map(alarm_line);
     let earlier = (earlier > 0).then(|| format!("{} earlier status changes", count(earlier)));
     earlier.into_iter().chain(latest).collect()
 }
@@ -146,12 +119,7 @@ fn new_alarms(alarms: &AlarmLog, told: &mut u64) -> Vec<String> {
 fn alarm_line(alarm: &Alarm) -> String {
     let Alarm { of, from, to, at } = alarm;
     let at = at.map(|at| format!(" at {at}")).unwrap_or_default();
-    format!(
-        "{} went from {} to {}{at}",
-        printable(of),
-        from.word(),
-        to.word()
-    )
+    format!("{} went from {} to {}{at}", printable(of), from.word(), to.word())
 }
 
 fn heading(report: &Report) -> String {

@@ -29,12 +29,7 @@ pub(crate) struct Producers {
 impl Producers {
     pub(crate) fn new(switch: StopSwitch) -> Producers {
         let (alive, over) = bounded(0);
-        Producers {
-            switch,
-            threads: Vec::new(),
-            alive: Some(alive),
-            over,
-        }
+        Producers { switch, threads: Vec::new(), alive: Some(alive), over }
     }
 
     /// A panic in one ends the run of all; after a fault the others go on with their own input.
@@ -43,18 +38,14 @@ impl Producers {
         name: &Arc<str>,
         body: impl FnOnce() -> Outcome + Send + 'static,
     ) -> Result<(), Fault> {
-        let presence = Presence {
-            switch: self.switch.clone(),
-            _alive: self.alive.clone(),
-        };
+        let presence = Presence { switch: self.switch.clone(), _alive: self.alive.clone() };
         let watched = move || {
             let outcome = body();
             drop(presence);
             outcome
         };
         let thread = thread::Builder::new().name(name.to_string()).spawn(watched);
-        self.threads
-            .push((name.clone(), thread.map_err(Fault::Thread)?));
+        self.threads.push((name.clone(), thread.map_err(Fault::Thread)?));
         Ok(())
     }
 
@@ -69,10 +60,9 @@ impl Producers {
         self.switch.throw();
         let join = |(name, thread): (Arc<str>, JoinHandle<Outcome>)| {
             let fault = |_| Some(Fault::Died(name.to_string()));
-            thread.join().unwrap_or_else(|died| Outcome {
-                fault: fault(died),
-                ..Outcome::default()
-            })
+            thread
+                .join()
+                .unwrap_or_else(|died| Outcome { fault: fault(died), ..Outcome::default() })
         };
         self.threads.into_iter().map(join).collect()
     }

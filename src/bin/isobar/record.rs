@@ -23,18 +23,11 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Creates the file at once, so that one that cannot be written is told before sampling.
     pub(crate) fn start(file: &Path, force: bool, switch: StopSwitch) -> Result<Recorder, Fault> {
-        let fault = |cause| Fault::Record {
-            file: file.to_owned(),
-            cause,
-        };
+        let fault = |cause| Fault::Record { file: file.to_owned(), cause };
         if !force && fs::metadata(file).is_ok_and(|file| file.is_file() && file.len() > 0) {
             return Err(Fault::Occupied(file.to_owned()));
         }
-        let target = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(file);
+        let target = OpenOptions::new().write(true).create(true).truncate(true).open(file);
         let mut writer = Writer::from_writer(target.map_err(fault)?);
         let (frames, received) = unbounded();
         let write = move || {
@@ -44,14 +37,8 @@ impl Recorder {
             }
             written
         };
-        let thread = thread::Builder::new()
-            .name("recorder".to_owned())
-            .spawn(write);
-        Ok(Recorder {
-            file: file.to_owned(),
-            frames,
-            thread: thread.map_err(Fault::Thread)?,
-        })
+        let thread = thread::Builder::new().name("recorder".to_owned()).spawn(write);
+        Ok(Recorder { file: file.to_owned(), frames, thread: thread.map_err(Fault::Thread)? })
     }
 
     pub(crate) fn frames(&self) -> Sender<Frame> {
@@ -60,11 +47,7 @@ impl Recorder {
 
     /// The rows written. To be called when all other senders of frames are gone.
     pub(crate) fn finish(self) -> Result<u64, Fault> {
-        let Recorder {
-            file,
-            frames,
-            thread,
-        } = self;
+        let Recorder { file, frames, thread } = self;
         drop(frames);
         match thread.join() {
             Ok(written) => written.map_err(|cause| Fault::Record { file, cause }),

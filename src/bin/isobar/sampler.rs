@@ -45,9 +45,8 @@ impl Sampler {
             }
             round += 1;
             // What could not be kept up with is not caught up on.
-            due = due
-                .and_then(|due| due.checked_add(self.every))
-                .map(|due| due.max(Instant::now()));
+            due =
+                due.and_then(|due| due.checked_add(self.every)).map(|due| due.max(Instant::now()));
             if self.rounds == Some(round) || !self.stop.wait_until(due) {
                 return Ok(());
             }

@@ -16,13 +16,8 @@ pub(crate) enum Group {
 
 impl Group {
     /// In the order of their discriminants, so that an array by group can be indexed by one.
-    pub(crate) const ALL: [Group; 5] = [
-        Group::Cpu,
-        Group::Memory,
-        Group::Disk,
-        Group::Network,
-        Group::Process,
-    ];
+    pub(crate) const ALL: [Group; 5] =
+        [Group::Cpu, Group::Memory, Group::Disk, Group::Network, Group::Process];
 
     /// None: not a host series, so it is shown by itself.
     pub(crate) fn of(series: &str) -> Option<Group> {
@@ -93,23 +88,13 @@ impl<'a> Address<'a> {
             group.word() == group_word && measure.word() == measure_word
         };
         let (group, measure) = *KNOWN.iter().find(named)?;
-        (!item.is_empty()).then_some(Address {
-            group,
-            item,
-            measure,
-        })
+        (!item.is_empty()).then_some(Address { group, item, measure })
     }
 }
 
 impl fmt::Display for Address<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}/{}/{}",
-            self.group.word(),
-            self.item,
-            self.measure.word()
-        )
+        write!(f, "{}/{}/{}", self.group.word(), self.item, self.measure.word())
     }
 }
 
@@ -134,25 +119,14 @@ mod tests {
     #[test]
     fn a_host_name_survives_printing_and_parsing() {
         for (group, measure) in KNOWN {
-            let address = Address {
-                group,
-                item: "7/kworker/0:1",
-                measure,
-            };
+            let address = Address { group, item: "7/kworker/0:1", measure };
             assert_eq!(Address::parse(&address.to_string()), Some(address));
         }
     }
 
     #[test]
     fn what_is_not_exactly_a_host_name_is_another_series() {
-        for name in [
-            "",
-            "cpu",
-            "cpu/0",
-            "cpu//busy_seconds",
-            "cpu/0/sent_bytes",
-            "a/b/c",
-        ] {
+        for name in ["", "cpu", "cpu/0", "cpu//busy_seconds", "cpu/0/sent_bytes", "a/b/c"] {
             assert_eq!(Group::of(name), None, "{name}");
         }
     }

@@ -22,17 +22,12 @@ pub(crate) struct StopSwitch {
 impl StopSwitch {
     pub(crate) fn new(due: Option<Instant>) -> (StopSwitch, Stop) {
         let (sender, requested) = bounded(0);
-        let switch = StopSwitch {
-            sender: Arc::new(Mutex::new(Some(sender))),
-        };
+        let switch = StopSwitch { sender: Arc::new(Mutex::new(Some(sender))) };
         (switch, Stop { requested, due })
     }
 
     pub(crate) fn throw(&self) {
-        self.sender
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -60,8 +55,7 @@ impl Stop {
 
     /// Delivers when the run is due to end.
     pub(crate) fn due(&self) -> Receiver<Instant> {
-        self.due
-            .map_or_else(crossbeam_channel::never, crossbeam_channel::at)
+        self.due.map_or_else(crossbeam_channel::never, crossbeam_channel::at)
     }
 
     pub(crate) fn requested(&self) -> &Receiver<Infallible> {

@@ -50,11 +50,7 @@ pub(crate) fn record(args: &RecordArgs) -> Result<(), Fault> {
     let host = Host::open(&args.common.proc)?;
     let recorder = Recorder::start(&args.file, args.force, run.switch.clone())?;
     run.start_samplers(&host, args.common.every, None, Some(&recorder))?;
-    run.show_to_the_end(
-        Presenter::new(args.common.json),
-        Some(SHOWN_EVERY),
-        Some(recorder),
-    )
+    run.show_to_the_end(Presenter::new(args.common.json), Some(SHOWN_EVERY), Some(recorder))
 }
 
 struct Run {
@@ -72,20 +68,10 @@ impl Run {
         let (switch, stop) = StopSwitch::new(due);
         catch_interrupts(&switch)?;
         let limits = Limits::with(&common.limits);
-        let settings = Settings {
-            window: common.window,
-            busiest: common.busiest,
-            limits,
-        };
+        let settings = Settings { window: common.window, busiest: common.busiest, limits };
         let pipeline = Pipeline::new(settings);
         let producers = Producers::new(switch.clone());
-        Ok(Run {
-            started,
-            switch,
-            stop,
-            pipeline,
-            producers,
-        })
+        Ok(Run { started, switch, stop, pipeline, producers })
     }
 
     fn start_samplers(
@@ -148,25 +134,14 @@ impl Run {
     ) -> Result<(), Fault> {
         let view = self.pipeline.view();
         let shown = self.show(&view, &mut presenter, every);
-        let Run {
-            started,
-            pipeline,
-            producers,
-            ..
-        } = self;
+        let Run { started, pipeline, producers, .. } = self;
         let account = Account::of(producers.join(), recorder.map(Recorder::finish));
-        let settled = pipeline
-            .graph
-            .settle()
-            .map_err(|looping| Fault::Unsettled(looping.to_string()));
+        let settled =
+            pipeline.graph.settle().map_err(|looping| Fault::Unsettled(looping.to_string()));
         let mut report = report(&pipeline, &view, started);
         report.end = Some(account.end(&report, &pipeline.graph.stats()));
         let is_read = !matches!(&shown, Err(fault) if fault.is_closed_pipe());
-        let ended = if is_read {
-            presenter.end(&report)
-        } else {
-            Ok(())
-        };
+        let ended = if is_read { presenter.end(&report) } else { Ok(()) };
         account.agrees_with(&report)?;
         settled?;
         account.faults.into_iter().next().map_or(Ok(()), Err)?;
@@ -195,9 +170,7 @@ impl Run {
             let report = report(&self.pipeline, view, self.started);
             check(&report)?;
             presenter.show(&report)?;
-            next = next
-                .zip(every)
-                .map(|(next, every)| (next + every).max(Instant::now()));
+            next = next.zip(every).map(|(next, every)| (next + every).max(Instant::now()));
         }
     }
 }

@@ -23,12 +23,7 @@ pub(crate) struct Columns {
 impl Columns {
     pub(crate) fn new() -> Columns {
         let (line, text) = (Vec::new(), Vec::new());
-        Columns {
-            reader: Reader::new(),
-            line,
-            text,
-            ends: [0; FIELDS],
-        }
+        Columns { reader: Reader::new(), line, text, ends: [0; FIELDS] }
     }
 
     pub(crate) fn is_header<const N: usize>(&mut self, line: &[u8], header: [&str; N]) -> bool {
@@ -51,13 +46,7 @@ impl Columns {
         if series.is_empty() {
             return Err(Malformed::Nameless);
         }
-        Ok((
-            time::parse(at)?,
-            Row {
-                series,
-                value: number(value)?,
-            },
-        ))
+        Ok((time::parse(at)?, Row { series, value: number(value)? }))
     }
 
     fn split<const N: usize>(&mut self, line: &[u8]) -> Result<[&[u8]; N], Malformed> {
@@ -68,31 +57,21 @@ impl Columns {
         self.text.resize(self.line.len() + 1, 0);
         self.reader.reset();
         let (end, _, _, found) =
-            self.reader
-                .read_record(&self.line, &mut self.text, &mut self.ends);
+            self.reader.read_record(&self.line, &mut self.text, &mut self.ends);
         match end {
             ReadRecordResult::InputEmpty => return Err(Malformed::Missing("closing quote")),
             ReadRecordResult::Record if found == N => {}
             _ => return Err(Malformed::Fields { expected: N, found }),
         }
         let start = |field: usize| if field == 0 { 0 } else { self.ends[field - 1] };
-        Ok(std::array::from_fn(|field| {
-            &self.text[start(field)..self.ends[field]]
-        }))
+        Ok(std::array::from_fn(|field| &self.text[start(field)..self.ends[field]]))
     }
 }
 
 fn number(field: &[u8]) -> Result<f64, Malformed> {
     let text = str::from_utf8(field).map_err(|_| Malformed::Value(quote(field)))?;
-    let number: f64 = text
-        .trim()
-        .parse()
-        .map_err(|_| Malformed::Value(quote(field)))?;
-    if number.is_finite() {
-        Ok(number)
-    } else {
-        Err(Malformed::NotFinite(quote(field)))
-    }
+    let number: f64 = text.trim().parse().map_err(|_| Malformed::Value(quote(field)))?;
+    if number.is_finite() { Ok(number) } else { Err(Malformed::NotFinite(quote(field))) }
 }
 
 #[cfg(test)]
@@ -103,11 +82,8 @@ mod tests {
     fn a_point_is_a_time_and_a_finite_number() {
         let at: Timestamp = "2014-04-02T14:29:00Z".parse().expect("RFC 3339");
         let mut columns = Columns::new();
-        for line in [
-            "2014-04-02 14:29:00,0.5",
-            "\"2014-04-02 14:29:00\", 0.5",
-            "1396448940,5e-1\r",
-        ] {
+        for line in ["2014-04-02 14:29:00,0.5", "\"2014-04-02 14:29:00\", 0.5", "1396448940,5e-1\r"]
+        {
             assert_eq!(columns.point(line.as_bytes()), Ok((at, 0.5)), "{line}");
         }
         let mut error = |line: &str| columns.point(line.as_bytes()).expect_err(line).to_string();
@@ -124,16 +100,9 @@ mod tests {
 
     #[test]
     fn a_row_names_its_series() {
-        let row = Columns::new()
-            .row(b"1,\"process/1/a \"\"b\"\", c/busy_seconds\",2")
-            .expect("a row");
-        assert_eq!(
-            row.1,
-            Row {
-                series: r#"process/1/a "b", c/busy_seconds"#.into(),
-                value: 2.0
-            }
-        );
+        let row =
+            Columns::new().row(b"1,\"process/1/a \"\"b\"\", c/busy_seconds\",2").expect("a row");
+        assert_eq!(row.1, Row { series: r#"process/1/a "b", c/busy_seconds"#.into(), value: 2.0 });
         assert_eq!(Columns::new().row(b"1,,2"), Err(Malformed::Nameless));
     }
 

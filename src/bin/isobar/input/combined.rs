@@ -20,15 +20,7 @@ pub(crate) fn parse(line: &[u8]) -> Result<(Timestamp, Request), Malformed> {
     let bytes = size(rest.word("size")?)?;
     rest.enclosed(b'"', b'"', "quoted referer")?;
     rest.enclosed(b'"', b'"', "quoted user agent")?;
-    Ok((
-        at,
-        Request {
-            at,
-            path: path(request),
-            status,
-            bytes,
-        },
-    ))
+    Ok((at, Request { at, path: path(request), status, bytes }))
 }
 
 /// What of the line is not read yet.
@@ -37,10 +29,7 @@ struct Rest<'a>(&'a [u8]);
 impl<'a> Rest<'a> {
     fn word(&mut self, what: &'static str) -> Result<&'a [u8], Malformed> {
         let line = self.0.trim_ascii_start();
-        let end = line
-            .iter()
-            .position(u8::is_ascii_whitespace)
-            .unwrap_or(line.len());
+        let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
         if end == 0 {
             return Err(Malformed::Missing(what));
         }
@@ -70,14 +59,9 @@ impl<'a> Rest<'a> {
 /// `GET /path?query HTTP/1.1` is `/path`; what is no such request (scans send anything) stands for
 /// itself.
 fn path(request: &[u8]) -> String {
-    let mut words = request
-        .split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty());
+    let mut words = request.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let target = words.nth(1).unwrap_or(request);
-    let end = target
-        .iter()
-        .position(|byte| *byte == b'?')
-        .unwrap_or(target.len());
+    let end = target.iter().position(|byte| *byte == b'?').unwrap_or(target.len());
     String::from_utf8_lossy(&target[..end]).into_owned()
 }
 
@@ -112,15 +96,9 @@ mod tests {
     #[test]
     fn a_request_is_its_path_answer_and_size() {
         let plain = request(r#""GET /a?b=c HTTP/1.1" 200 512 "-" "curl/8""#);
-        assert_eq!(
-            (plain.path.as_str(), plain.status, plain.bytes),
-            ("/a", 200, 512)
-        );
+        assert_eq!((plain.path.as_str(), plain.status, plain.bytes), ("/a", 200, 512));
         assert_eq!(request(r#""GET /a HTTP/1.1" 304 - "-" "-""#).bytes, 0);
-        assert_eq!(
-            request(r#""GET /\"q\" HTTP/1.1" 200 1 "-" "a \"b\" c" 0.3"#).path,
-            r#"/\"q\""#
-        );
+        assert_eq!(request(r#""GET /\"q\" HTTP/1.1" 200 1 "-" "a \"b\" c" 0.3"#).path, r#"/\"q\""#);
     }
 
     #[test]
@@ -136,17 +114,8 @@ mod tests {
         assert_eq!(reason("a b c [today] x"), "`today` is not a timestamp");
         assert_eq!(reason(&format!("{HEAD} GET / 200 1")), "no quoted request");
         assert_eq!(reason(&format!("{HEAD} \"GET /")), "no quoted request");
-        assert_eq!(
-            reason(&format!("{HEAD} \"-\" 2x0 1")),
-            "`2x0` is not a response status"
-        );
-        assert_eq!(
-            reason(&format!("{HEAD} \"-\" 200 -1")),
-            "`-1` is not a size"
-        );
-        assert_eq!(
-            reason(&format!("{HEAD} \"-\" 200 1 \"-\"")),
-            "no quoted user agent"
-        );
+        assert_eq!(reason(&format!("{HEAD} \"-\" 2x0 1")), "`2x0` is not a response status");
+        assert_eq!(reason(&format!("{HEAD} \"-\" 200 -1")), "`-1` is not a size");
+        assert_eq!(reason(&format!("{HEAD} \"-\" 200 1 \"-\"")), "no quoted user agent");
     }
 }

@@ -20,12 +20,8 @@ impl Format {
     /// The format of the first line that has one. Nothing but complete lines are looked at.
     pub(crate) fn detect<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Format> {
         let mut columns = Columns::new();
-        let telling = lines
-            .filter(|line| !line.trim_ascii().is_empty())
-            .take(LINES);
-        telling
-            .map(|line| Format::of(line, &mut columns))
-            .find_map(|format| format)
+        let telling = lines.filter(|line| !line.trim_ascii().is_empty()).take(LINES);
+        telling.map(|line| Format::of(line, &mut columns)).find_map(|format| format)
     }
 
     fn of(line: &[u8], columns: &mut Columns) -> Option<Format> {
@@ -60,20 +56,11 @@ mod tests {
     #[test]
     fn content_tells_the_format() {
         assert_eq!(detected("timestamp,value"), Some(Format::Series));
-        assert_eq!(
-            detected("\n\n2014-04-02 14:29:00,0.066"),
-            Some(Format::Series)
-        );
-        assert_eq!(
-            detected("timestamp,series,value\nx"),
-            Some(Format::Recording)
-        );
+        assert_eq!(detected("\n\n2014-04-02 14:29:00,0.066"), Some(Format::Series));
+        assert_eq!(detected("timestamp,series,value\nx"), Some(Format::Recording));
         assert_eq!(detected("1396448940,cpu,3"), Some(Format::Recording));
         let log = r#"192.0.2.7 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1 "-" "-""#;
-        assert_eq!(
-            detected(&format!("torn line\n{log}")),
-            Some(Format::AccessLog)
-        );
+        assert_eq!(detected(&format!("torn line\n{log}")), Some(Format::AccessLog));
     }
 
     #[test]

@@ -24,20 +24,13 @@ pub(crate) enum Line<'a> {
 
 impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lines")
-            .field("number", &self.number)
-            .finish_non_exhaustive()
+        f.debug_struct("Lines").field("number", &self.number).finish_non_exhaustive()
     }
 }
 
 impl Lines {
     pub(crate) fn new(source: impl BufRead + Send + 'static, stop: Stop) -> Lines {
-        Lines {
-            source: Box::new(source),
-            stop,
-            line: Vec::new(),
-            number: 0,
-        }
+        Lines { source: Box::new(source), stop, line: Vec::new(), number: 0 }
     }
 
     pub(crate) fn next(&mut self) -> io::Result<Option<(u64, Line<'_>)>> {
@@ -100,10 +93,7 @@ mod tests {
     #[test]
     fn lines_end_in_either_way_or_with_the_file() {
         let text = |text: &str| Some(text.to_owned());
-        assert_eq!(
-            lines("a\r\n\nb"),
-            [(1, text("a")), (2, text("")), (3, text("b"))]
-        );
+        assert_eq!(lines("a\r\n\nb"), [(1, text("a")), (2, text("")), (3, text("b"))]);
         assert_eq!(lines(""), []);
     }
 
@@ -112,10 +102,7 @@ mod tests {
         let fits = "x".repeat(LONGEST);
         assert_eq!(lines(&format!("{fits}\nb"))[0], (1, Some(fits.clone())));
         assert_eq!(lines(&fits), [(1, Some(fits.clone()))]);
-        assert_eq!(
-            lines(&format!("{fits}y\nb")),
-            [(1, None), (2, Some("b".to_owned()))]
-        );
+        assert_eq!(lines(&format!("{fits}y\nb")), [(1, None), (2, Some("b".to_owned()))]);
         assert_eq!(lines(&format!("{fits}{fits}{fits}")), [(1, None)]);
     }
 }

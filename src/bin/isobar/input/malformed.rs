@@ -58,11 +58,7 @@ impl MalformedLines {
 /// Input as it can be shown in a message: short, on one line, with no control characters.
 pub(crate) fn quote(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let mut quoted: String = text
-        .chars()
-        .take(QUOTED)
-        .flat_map(char::escape_debug)
-        .collect();
+    let mut quoted: String = text.chars().take(QUOTED).flat_map(char::escape_debug).collect();
     if text.chars().nth(QUOTED).is_some() {
         quoted.push('…');
     }

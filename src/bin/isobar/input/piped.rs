@@ -43,11 +43,7 @@ impl Piped {
             Err(cause) => drop(sender.send(Err(cause))),
         };
         thread::Builder::new().name("pipe".to_owned()).spawn(pump)?;
-        Ok(Piped {
-            chunks,
-            stop,
-            chunk: io::Cursor::default(),
-        })
+        Ok(Piped { chunks, stop, chunk: io::Cursor::default() })
     }
 }
 

@@ -34,17 +34,8 @@ pub(crate) struct Replay {
 
 impl Replay {
     pub(crate) fn new(input: Input, speed: Option<f64>, stop: Stop) -> Replay {
-        let pacer = Pacer {
-            speed,
-            stop,
-            start: None,
-        };
-        Replay {
-            input,
-            pacer,
-            columns: Columns::new(),
-            outcome: Outcome::default(),
-        }
+        let pacer = Pacer { speed, stop, start: None };
+        Replay { input, pacer, columns: Columns::new(), outcome: Outcome::default() }
     }
 
     pub(crate) fn run(mut self, intake: Intake) -> Outcome {
@@ -58,9 +49,8 @@ impl Replay {
             }),
             Intake::Recording(mut feed) => {
                 let mut frames = Frames::default();
-                let read = self.each(Columns::row, |pacer, at, row| {
-                    frames.take(pacer, &mut feed, at, row)
-                });
+                let read = self
+                    .each(Columns::row, |pacer, at, row| frames.take(pacer, &mut feed, at, row));
                 frames.flush(&mut feed);
                 read
             }
@@ -75,14 +65,9 @@ impl Replay {
                 },
             ),
         };
-        let Replay {
-            input, mut outcome, ..
-        } = self;
+        let Replay { input, mut outcome, .. } = self;
         outcome.fault = match read {
-            Err(cause) => Some(Fault::Read {
-                file: input.file,
-                cause,
-            }),
+            Err(cause) => Some(Fault::Read { file: input.file, cause }),
             Ok(()) => nothing_readable(&input, &outcome),
         };
         outcome
@@ -94,17 +79,8 @@ impl Replay {
         parse: impl Fn(&mut Columns, &[u8]) -> Result<(Timestamp, R), Malformed>,
         mut take: impl FnMut(&mut Pacer, Timestamp, R) -> bool,
     ) -> io::Result<()> {
-        let Replay {
-            input,
-            pacer,
-            columns,
-            outcome,
-        } = self;
-        let Input {
-            file,
-            format,
-            lines,
-        } = input;
+        let Replay { input, pacer, columns, outcome } = self;
+        let Input { file, format, lines } = input;
         while let Some((number, line)) = next(lines, &pacer.stop)? {
             let malformed = match line {
                 Line::TooLong => Malformed::TooLong(LONGEST),
@@ -129,11 +105,7 @@ impl Replay {
 }
 
 fn next<'a>(lines: &'a mut Lines, stop: &Stop) -> io::Result<Option<(u64, Line<'a>)>> {
-    if stop.is_set() {
-        Ok(None)
-    } else {
-        lines.next()
-    }
+    if stop.is_set() { Ok(None) } else { lines.next() }
 }
 
 /// Malformed lines are left out and counted, but a file of nothing else is the wrong file.
@@ -166,11 +138,7 @@ impl Frames {
         self.flush(feed);
         let on_time = pacer.wait(at);
         if on_time {
-            self.pending = Some(Frame {
-                at,
-                group,
-                rows: vec![row],
-            });
+            self.pending = Some(Frame { at, group, rows: vec![row] });
         }
         on_time
     }
@@ -202,7 +170,6 @@ impl Pacer {
         }
         // What lies beyond the clock is waited for until somebody stops the run.
         let wait = Duration::try_from_secs_f64(seconds).ok();
-        self.stop
-            .wait_until(wait.and_then(|wait| start.checked_add(wait)))
+        self.stop.wait_until(wait.and_then(|wait| start.checked_add(wait)))
     }
 }

@@ -22,10 +22,7 @@ pub(crate) fn parse(field: &[u8]) -> Result<Timestamp, Malformed> {
         return Ok(instant);
     }
     let civil: DateTime = text.parse().map_err(|_| malformed())?;
-    civil
-        .to_zoned(TimeZone::UTC)
-        .map(|zoned| zoned.timestamp())
-        .map_err(|_| malformed())
+    civil.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(|_| malformed())
 }
 
 /// An access log's `17/May/2015:10:05:03 +0000`.
@@ -35,11 +32,7 @@ pub(crate) fn parse_log(field: &[u8]) -> Result<Timestamp, Malformed> {
 }
 
 fn since_1970(number: f64) -> Option<Timestamp> {
-    let seconds = if number.abs() > LARGEST_SECONDS {
-        number / 1e3
-    } else {
-        number
-    };
+    let seconds = if number.abs() > LARGEST_SECONDS { number / 1e3 } else { number };
     if !seconds.is_finite() {
         return None;
     }
@@ -72,18 +65,8 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_named() {
-        for text in [
-            "",
-            "yesterday",
-            "2014-13-01 00:00:00",
-            "NaN",
-            "1e300",
-            "12:00",
-        ] {
-            assert_eq!(
-                parse(text.as_bytes()),
-                Err(Malformed::Timestamp(text.to_owned()))
-            );
+        for text in ["", "yesterday", "2014-13-01 00:00:00", "NaN", "1e300", "12:00"] {
+            assert_eq!(parse(text.as_bytes()), Err(Malformed::Timestamp(text.to_owned())));
         }
         assert!(parse(&[0xff, 0xfe]).is_err());
         assert!(parse_log(b"17/Maj/2015:10:05:03 +0000").is_err());

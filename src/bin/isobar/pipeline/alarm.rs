@@ -34,10 +34,7 @@ pub(crate) struct Alarms {
 
 impl Alarms {
     pub(crate) fn log(&self) -> AlarmLog {
-        self.log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// An effect that notes each change of `status`, dated by what `now` says then.
@@ -54,12 +51,7 @@ impl Alarms {
         let body = move || {
             let to = status.get();
             if to != from {
-                alarms.note(Alarm {
-                    of: of.clone(),
-                    from,
-                    to,
-                    at: now(),
-                });
+                alarms.note(Alarm { of: of.clone(), from, to, at: now() });
                 from = to;
             }
         };

@@ -39,11 +39,7 @@ pub(crate) fn load(cores: &[CoreView], limit: Limit) -> LoadView {
     let count = cores.len().max(1) as f64;
     let percent = cores.iter().map(|core| core.percent).sum::<f64>() / count;
     let average_percent = cores.iter().map(|core| core.average_percent).sum::<f64>() / count;
-    LoadView {
-        percent,
-        average_percent,
-        status: limit.judge(average_percent),
-    }
+    LoadView { percent, average_percent, status: limit.judge(average_percent) }
 }
 
 pub(crate) fn memory(items: &[Item], limit: Limit) -> Option<MemoryView> {
@@ -51,11 +47,7 @@ pub(crate) fn memory(items: &[Item], limit: Limit) -> Option<MemoryView> {
     let total = item.motion(Measure::TotalBytes).latest;
     let available = item.motion(Measure::AvailableBytes);
     let percent_used = |available: f64| {
-        if total > 0.0 {
-            share(1.0 - available / total)
-        } else {
-            0.0
-        }
+        if total > 0.0 { share(1.0 - available / total) } else { 0.0 }
     };
     let percent = percent_used(available.latest);
     Some(MemoryView {
@@ -96,15 +88,8 @@ pub(crate) fn disk_total(disks: &[DiskView]) -> DiskView {
         written_bytes_per_second: sum(|disk| disk.written_bytes_per_second),
         written_average: sum(|disk| disk.written_average),
         written_bytes: sum(|disk| disk.written_bytes),
-        busy_percent: disks
-            .iter()
-            .map(|disk| disk.busy_percent)
-            .fold(0.0, f64::max),
-        status: disks
-            .iter()
-            .map(|disk| disk.status)
-            .max()
-            .unwrap_or_default(),
+        busy_percent: disks.iter().map(|disk| disk.busy_percent).fold(0.0, f64::max),
+        status: disks.iter().map(|disk| disk.status).max().unwrap_or_default(),
     }
 }
 
@@ -143,8 +128,7 @@ pub(crate) fn busiest(items: &[Item], count: usize) -> Vec<ProcessView> {
     let mut ranked: Vec<(&Item, Motion)> = items.iter().map(|item| (item, item.busy())).collect();
     ranked.sort_by(|(_, a), (_, b)| {
         let now = b.rate.total_cmp(&a.rate);
-        now.then(b.mean_rate.total_cmp(&a.mean_rate))
-            .then(b.latest.total_cmp(&a.latest))
+        now.then(b.mean_rate.total_cmp(&a.mean_rate)).then(b.latest.total_cmp(&a.latest))
     });
     let process = |(item, busy): &(&Item, Motion)| ProcessView {
         process: item.name.clone(),

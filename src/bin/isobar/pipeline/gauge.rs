@@ -25,22 +25,14 @@ impl Gauge {
         alarms: &Alarms,
     ) -> Gauge {
         let empty = Track::new(settings.window);
-        let track = Signal::builder(empty)
-            .always()
-            .name(name.as_ref())
-            .graph(graph)
-            .build();
+        let track = Signal::builder(empty).always().name(name.as_ref()).graph(graph).build();
         let deviation = deviation(graph, &track);
         let status = status(graph, &deviation, settings);
         let view = view(graph, name, &track, &deviation, &status);
         let dated = track.clone();
         let now = move || dated.peek_with(|track| track.latest().map(|sample| sample.at));
         let alarm = alarms.watch(graph, name, &status, now);
-        Gauge {
-            track,
-            view,
-            _alarm: alarm,
-        }
+        Gauge { track, view, _alarm: alarm }
     }
 
     pub(crate) fn push(&self, sample: Sample) {
@@ -50,9 +42,7 @@ impl Gauge {
 
 fn deviation(graph: &Graph, track: &Signal<Track>) -> Computed<f64> {
     let track = track.clone();
-    Computed::builder(move || track.with(Track::deviation))
-        .graph(graph)
-        .build()
+    Computed::builder(move || track.with(Track::deviation)).graph(graph).build()
 }
 
 fn status(graph: &Graph, deviation: &Computed<f64>, settings: Settings) -> Computed<Status> {
@@ -68,12 +58,8 @@ fn view(
     deviation: &Computed<f64>,
     status: &Computed<Status>,
 ) -> Computed<SeriesView> {
-    let (series, track, deviation, status) = (
-        name.clone(),
-        track.clone(),
-        deviation.clone(),
-        status.clone(),
-    );
+    let (series, track, deviation, status) =
+        (name.clone(), track.clone(), deviation.clone(), status.clone());
     let body = move || {
         let track = track.load();
         let latest = track.latest();

@@ -75,22 +75,13 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn with(chosen: &[(LimitName, Limit)]) -> Limits {
-        let busy = Limit {
-            warn: 80.0,
-            critical: 95.0,
-        };
+        let busy = Limit { warn: 80.0, critical: 95.0 };
         let mut limits = Limits {
             cpu: busy,
             memory: busy,
             disk: busy,
-            errors: Limit {
-                warn: 1.0,
-                critical: 5.0,
-            },
-            deviation: Limit {
-                warn: 4.0,
-                critical: 8.0,
-            },
+            errors: Limit { warn: 1.0, critical: 5.0 },
+            deviation: Limit { warn: 4.0, critical: 8.0 },
         };
         for (name, limit) in chosen {
             *limits.of(*name) = *limit;

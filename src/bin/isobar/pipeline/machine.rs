@@ -50,9 +50,7 @@ impl Machine {
         let statuses: [(&str, Computed<Status>); 3] = figures.statuses(graph);
         let watch = |(of, status): &(&str, Computed<Status>)| {
             let clock = clock.clone();
-            alarms.watch(graph, &format!("{name} {of}").into(), status, move || {
-                clock.peek()
-            })
+            alarms.watch(graph, &format!("{name} {of}").into(), status, move || clock.peek())
         };
         let effects = statuses.iter().map(watch).collect();
         let view = figures.view(graph, name.clone());
@@ -74,11 +72,7 @@ where
     K: Ord + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    Signal::builder(BTreeMap::new())
-        .always()
-        .name(name)
-        .graph(graph)
-        .build()
+    Signal::builder(BTreeMap::new()).always().name(name).graph(graph).build()
 }
 
 /// The derived half of a machine.
@@ -100,65 +94,35 @@ impl Figures {
         gauges: &Signal<GaugeListing>,
         settings: Settings,
     ) -> Figures {
-        let [
-            cpu_items,
-            memory_items,
-            disk_items,
-            network_items,
-            process_items,
-        ] = listings.clone();
+        let [cpu_items, memory_items, disk_items, network_items, process_items] = listings.clone();
         let limits = settings.limits;
         let cores = computed(graph, "cores", move || figures::cores(&items(&cpu_items)));
         let of = cores.clone();
-        let cpu = computed(graph, "load", move || {
-            of.with(|c| figures::load(c, limits.cpu))
-        });
+        let cpu = computed(graph, "load", move || of.with(|c| figures::load(c, limits.cpu)));
         let body = move || figures::memory(&items(&memory_items), limits.memory);
         let memory = computed(graph, "memory use", body);
         let body = move || figures::disks(&items(&disk_items), limits.disk);
         let disks = computed(graph, "disks", body);
         let of = disks.clone();
-        let disk_total = computed(graph, "disk total", move || {
-            of.with(|d| figures::disk_total(d))
-        });
-        let network = computed(graph, "interfaces", move || {
-            figures::network(&items(&network_items))
-        });
+        let disk_total = computed(graph, "disk total", move || of.with(|d| figures::disk_total(d)));
+        let network =
+            computed(graph, "interfaces", move || figures::network(&items(&network_items)));
         let body = move || figures::busiest(&items(&process_items), settings.busiest);
         let busiest = computed(graph, "busiest", body);
         let listed = gauges.clone();
         let body = move || listed.with(|all| all.values().map(|gauge| gauge.view.get()).collect());
         let series = computed(graph, "other series", body);
-        Figures {
-            cores,
-            cpu,
-            memory,
-            disks,
-            disk_total,
-            network,
-            busiest,
-            series,
-        }
+        Figures { cores, cpu, memory, disks, disk_total, network, busiest, series }
     }
 
     fn statuses(&self, graph: &Graph) -> [(&'static str, Computed<Status>); 3] {
-        let (cpu, memory, disk) = (
-            self.cpu.clone(),
-            self.memory.clone(),
-            self.disk_total.clone(),
-        );
+        let (cpu, memory, disk) = (self.cpu.clone(), self.memory.clone(), self.disk_total.clone());
         let of_memory = |memory: &Option<MemoryView>| memory.as_ref().map(|memory| memory.status);
         let memory_status = move || memory.with(of_memory).unwrap_or_default();
         [
-            (
-                "cpu",
-                computed(graph, "cpu status", move || cpu.with(|cpu| cpu.status)),
-            ),
+            ("cpu", computed(graph, "cpu status", move || cpu.with(|cpu| cpu.status))),
             ("memory", computed(graph, "memory status", memory_status)),
-            (
-                "disk",
-                computed(graph, "disk status", move || disk.with(|disk| disk.status)),
-            ),
+            ("disk", computed(graph, "disk status", move || disk.with(|disk| disk.status))),
         ]
     }
 
@@ -206,10 +170,8 @@ fn items(listing: &Signal<Listing>) -> Vec<Item> {
         let motion: Motion = meter.motion.get();
         match items.last_mut().filter(|item| item.name == *name) {
             Some(item) => drop(item.motions.insert(*measure, motion)),
-            None => items.push(Item {
-                name: name.clone(),
-                motions: BTreeMap::from([(*measure, motion)]),
-            }),
+            None => items
+                .push(Item { name: name.clone(), motions: BTreeMap::from([(*measure, motion)]) }),
         }
     }
     // So that core 10 comes after core 9.
@@ -227,14 +189,7 @@ pub(crate) struct MachineFeed {
 impl MachineFeed {
     pub(crate) fn new(machine: Arc<Machine>, turnstile: Turnstile) -> MachineFeed {
         let meters = Group::ALL.map(|_| HashMap::new());
-        MachineFeed {
-            turnstile,
-            shelf: Shelf {
-                machine,
-                meters,
-                gauges: HashMap::new(),
-            },
-        }
+        MachineFeed { turnstile, shelf: Shelf { machine, meters, gauges: HashMap::new() } }
     }
 
     pub(crate) fn take(&mut self, frame: &Frame) {
@@ -259,28 +214,16 @@ impl Shelf {
             frame.rows.iter().for_each(|row| self.put_gauge(at, row));
             return;
         };
-        frame
-            .rows
-            .iter()
-            .for_each(|row| self.put_meter(at, row, group));
+        frame.rows.iter().for_each(|row| self.put_meter(at, row, group));
         self.drop_absent(frame, group);
     }
 
     fn put_gauge(&mut self, at: Timestamp, row: &Row) {
-        let sample = Sample {
-            at,
-            value: row.value,
-        };
+        let sample = Sample { at, value: row.value };
         if let Some(gauge) = self.gauges.get(&row.series) {
             return gauge.push(sample);
         }
-        let Machine {
-            graph,
-            settings,
-            alarms,
-            gauges,
-            ..
-        } = &*self.machine;
+        let Machine { graph, settings, alarms, gauges, .. } = &*self.machine;
         let name: Arc<str> = row.series.as_str().into();
         let gauge = Arc::new(Gauge::new(graph, &name, *settings, alarms));
         gauge.push(sample);
@@ -289,21 +232,13 @@ impl Shelf {
     }
 
     fn put_meter(&mut self, at: Timestamp, row: &Row, group: Group) {
-        let sample = Sample {
-            at,
-            value: row.value,
-        };
+        let sample = Sample { at, value: row.value };
         let meters = &mut self.meters[group as usize];
         if let Some(meter) = meters.get(&row.series) {
             return meter.push(sample);
         }
         let Some(key) = key(&row.series) else { return };
-        let Machine {
-            graph,
-            settings,
-            listings,
-            ..
-        } = &*self.machine;
+        let Machine { graph, settings, listings, .. } = &*self.machine;
         let meter = Arc::new(Meter::new(graph, &row.series, settings.window, sample));
         meters.insert(row.series.clone(), meter.clone());
         let list = move |listing: &mut Listing| drop(listing.insert(key.clone(), meter.clone()));

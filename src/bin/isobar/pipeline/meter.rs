@@ -22,15 +22,9 @@ pub(crate) struct Motion {
 impl Meter {
     pub(crate) fn new(graph: &Graph, name: &str, window: usize, first: Sample) -> Meter {
         let start = Track::starting_with(window, first);
-        let track = Signal::builder(start)
-            .always()
-            .name(name)
-            .graph(graph)
-            .build();
+        let track = Signal::builder(start).always().name(name).graph(graph).build();
         let moving = track.clone();
-        let motion = Computed::builder(move || moving.with(Motion::of))
-            .graph(graph)
-            .build();
+        let motion = Computed::builder(move || moving.with(Motion::of)).graph(graph).build();
         Meter { track, motion }
     }
 

@@ -34,14 +34,7 @@ pub(crate) struct Track {
 impl Track {
     pub(crate) fn new(window: usize) -> Track {
         let recent = VecDeque::new();
-        Track {
-            window,
-            recent,
-            count: 0,
-            sum: 0.0,
-            growth: 0.0,
-            late: 0,
-        }
+        Track { window, recent, count: 0, sum: 0.0, growth: 0.0, late: 0 }
     }
 
     pub(crate) fn starting_with(window: usize, sample: Sample) -> Track {
@@ -94,20 +87,12 @@ impl Track {
 
     /// How many standard deviations of the samples before it the latest one lies off their mean.
     pub(crate) fn deviation(&self) -> f64 {
-        let Some(before) = self
-            .recent
-            .len()
-            .checked_sub(1)
-            .filter(|before| *before >= BASELINE)
+        let Some(before) = self.recent.len().checked_sub(1).filter(|before| *before >= BASELINE)
         else {
             return 0.0;
         };
         let mean = mean(self.recent.iter().take(before));
-        let squares = self
-            .recent
-            .iter()
-            .take(before)
-            .map(|s| (s.value - mean).powi(2));
+        let squares = self.recent.iter().take(before).map(|s| (s.value - mean).powi(2));
         let deviation = (squares.sum::<f64>() / before as f64).sqrt();
         let distance = (self.recent[before].value - mean).abs();
         if distance == 0.0 {
@@ -139,30 +124,18 @@ impl Track {
             return 0.0;
         };
         let seconds = last.duration_since(first).as_secs_f64();
-        if seconds > 0.0 {
-            (self.recent.len() - 1) as f64 / seconds
-        } else {
-            0.0
-        }
+        if seconds > 0.0 { (self.recent.len() - 1) as f64 / seconds } else { 0.0 }
     }
 }
 
 fn mean<'a>(samples: impl ExactSizeIterator<Item = &'a Sample>) -> f64 {
     let count = samples.len();
-    if count == 0 {
-        0.0
-    } else {
-        samples.map(|sample| sample.value).sum::<f64>() / count as f64
-    }
+    if count == 0 { 0.0 } else { samples.map(|sample| sample.value).sum::<f64>() / count as f64 }
 }
 
 fn slope(from: Sample, to: Sample) -> f64 {
     let seconds = to.at.duration_since(from.at).as_secs_f64();
-    if seconds > 0.0 {
-        (to.value - from.value) / seconds
-    } else {
-        0.0
-    }
+    if seconds > 0.0 { (to.value - from.value) / seconds } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -182,10 +155,7 @@ mod tests {
     fn the_window_forgets_what_the_totals_keep() {
         let track = track(2, &[(0, 10.0), (1, 20.0), (2, 40.0)]);
         assert_eq!((track.count(), track.sum(), track.mean()), (3, 70.0, 30.0));
-        assert_eq!(
-            (track.rate(), track.mean_rate(), track.frequency()),
-            (20.0, 20.0, 1.0)
-        );
+        assert_eq!((track.rate(), track.mean_rate(), track.frequency()), (20.0, 20.0, 1.0));
     }
 
     #[test]
@@ -212,13 +182,7 @@ mod tests {
     #[test]
     fn an_empty_track_has_figures_too() {
         let track = Track::new(3);
-        assert_eq!(
-            (track.mean(), track.deviation(), track.rate()),
-            (0.0, 0.0, 0.0)
-        );
-        assert_eq!(
-            (track.mean_rate(), track.frequency(), track.latest()),
-            (0.0, 0.0, None)
-        );
+        assert_eq!((track.mean(), track.deviation(), track.rate()), (0.0, 0.0, 0.0));
+        assert_eq!((track.mean_rate(), track.frequency(), track.latest()), (0.0, 0.0, None));
     }
 }

@@ -58,51 +58,30 @@ impl Traffic {
     ) -> Traffic {
         let track = |of: &str| {
             let empty = Track::new(settings.window);
-            Signal::builder(empty)
-                .always()
-                .name(format!("{name} {of}"))
-                .graph(graph)
-                .build()
+            Signal::builder(empty).always().name(format!("{name} {of}")).graph(graph).build()
         };
         let (bytes, errors) = (track("bytes"), track("errors"));
         let tallies = Signal::builder(Tallies::default()).always();
         let tallies = tallies.name(format!("{name} tallies")).graph(graph).build();
         let error_percent = error_percent(graph, &errors);
         let status = status(graph, &error_percent, settings);
-        let derived = Derived {
-            error_percent,
-            status: status.clone(),
-        };
+        let derived = Derived { error_percent, status: status.clone() };
         let busiest = busiest(graph, &tallies, settings.busiest);
         let view = view(graph, name.clone(), (&bytes, &tallies), derived, busiest);
         let dated = errors.clone();
         let now = move || dated.peek_with(|track| track.latest().map(|sample| sample.at));
         let alarm = alarms.watch(graph, name, &status, now);
-        Traffic {
-            bytes,
-            errors,
-            tallies,
-            view,
-            _alarm: alarm,
-        }
+        Traffic { bytes, errors, tallies, view, _alarm: alarm }
     }
 
     pub(crate) fn take(&self, request: Request, turnstile: &Turnstile) {
-        let Request {
-            at,
-            path,
-            status,
-            bytes,
-        } = request;
+        let Request { at, path, status, bytes } = request;
         let bytes = bytes as f64;
         turnstile.pass(1, || {
             let error = if status >= 500 { 1.0 } else { 0.0 };
-            self.bytes
-                .mutate(move |track| track.push(Sample { at, value: bytes }));
-            self.errors
-                .mutate(move |track| track.push(Sample { at, value: error }));
-            self.tallies
-                .mutate(move |tallies| tallies.add(&path, status, bytes));
+            self.bytes.mutate(move |track| track.push(Sample { at, value: bytes }));
+            self.errors.mutate(move |track| track.push(Sample { at, value: error }));
+            self.tallies.mutate(move |tallies| tallies.add(&path, status, bytes));
         });
     }
 }
@@ -117,8 +96,7 @@ impl Tallies {
             count.requests += 1;
             count.bytes += bytes;
         } else {
-            self.paths
-                .insert_mut(path.into(), Count { requests: 1, bytes });
+            self.paths.insert_mut(path.into(), Count { requests: 1, bytes });
         }
     }
 
@@ -143,9 +121,7 @@ struct Derived {
 
 fn error_percent(graph: &Graph, errors: &Signal<Track>) -> Computed<f64> {
     let errors = errors.clone();
-    Computed::builder(move || errors.with(Track::mean) * 100.0)
-        .graph(graph)
-        .build()
+    Computed::builder(move || errors.with(Track::mean) * 100.0).graph(graph).build()
 }
 
 fn status(graph: &Graph, error_percent: &Computed<f64>, settings: Settings) -> Computed<Status> {
@@ -156,9 +132,7 @@ fn status(graph: &Graph, error_percent: &Computed<f64>, settings: Settings) -> C
 
 fn busiest(graph: &Graph, tallies: &Signal<Tallies>, count: usize) -> Computed<Vec<PathView>> {
     let tallies = tallies.clone();
-    Computed::builder(move || tallies.with(|tallies| tallies.busiest(count)))
-        .graph(graph)
-        .build()
+    Computed::builder(move || tallies.with(|tallies| tallies.busiest(count))).graph(graph).build()
 }
 
 fn view(

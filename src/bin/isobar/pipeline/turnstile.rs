@@ -13,11 +13,7 @@ pub(crate) struct Turnstile {
 
 impl Turnstile {
     pub(crate) fn new(graph: &Graph, passed: &Signal<u64>, total: &Signal<u64>) -> Turnstile {
-        Turnstile {
-            graph: graph.clone(),
-            passed: passed.clone(),
-            total: total.clone(),
-        }
+        Turnstile { graph: graph.clone(), passed: passed.clone(), total: total.clone() }
     }
 
     pub(crate) fn pass(&self, samples: u64, writes: impl FnOnce()) {

@@ -31,10 +31,7 @@ impl Row {
 
 pub(crate) fn rows(view: &View) -> Vec<Row> {
     let several = view.machines.len() > 1;
-    let machines = view
-        .machines
-        .iter()
-        .flat_map(|machine| machine_rows(machine, several));
+    let machines = view.machines.iter().flat_map(|machine| machine_rows(machine, several));
     let series = view.series.iter().map(series_row);
     let logs = view.logs.iter().flat_map(log_rows);
     machines.chain(series).chain(logs).collect()
@@ -44,11 +41,7 @@ fn machine_rows(machine: &MachineView, is_named: bool) -> Vec<Row> {
     let mut rows = Vec::new();
     if is_named {
         let (what, status) = (printable(&machine.machine), Some(machine.status));
-        rows.push(Row {
-            what,
-            status,
-            ..Row::default()
-        });
+        rows.push(Row { what, status, ..Row::default() });
     }
     if !machine.cores.is_empty() {
         rows.push(Row {
@@ -117,11 +110,7 @@ fn disk_row(disk: &DiskView) -> Row {
             rate(disk.written_bytes_per_second),
             percent(disk.busy_percent)
         ),
-        average: format!(
-            "{} / {}",
-            rate(disk.read_average),
-            rate(disk.written_average)
-        ),
+        average: format!("{} / {}", rate(disk.read_average), rate(disk.written_average)),
         total: format!("{} / {}", bytes(disk.read_bytes), bytes(disk.written_bytes)),
         status: Some(disk.status),
     }
@@ -135,16 +124,8 @@ fn interface_row(interface: &InterfaceView) -> Row {
             rate(interface.received_bytes_per_second),
             rate(interface.sent_bytes_per_second)
         ),
-        average: format!(
-            "{} / {}",
-            rate(interface.received_average),
-            rate(interface.sent_average)
-        ),
-        total: format!(
-            "{} / {}",
-            bytes(interface.received_bytes),
-            bytes(interface.sent_bytes)
-        ),
+        average: format!("{} / {}", rate(interface.received_average), rate(interface.sent_average)),
+        total: format!("{} / {}", bytes(interface.received_bytes), bytes(interface.sent_bytes)),
         status: None,
     }
 }
@@ -152,11 +133,7 @@ fn interface_row(interface: &InterfaceView) -> Row {
 fn series_row(series: &SeriesView) -> Row {
     Row {
         what: printable(&series.series),
-        now: format!(
-            "{} / deviation {:.1}",
-            quantity(series.latest),
-            series.deviation
-        ),
+        now: format!("{} / deviation {:.1}", quantity(series.latest), series.deviation),
         average: quantity(series.average),
         total: format!(
             "{} in {} samples{}",
@@ -177,19 +154,10 @@ fn log_rows(log: &TrafficView) -> Vec<Row> {
             percent(log.error_percent)
         ),
         average: format!("{} a request", bytes(log.average_bytes)),
-        total: format!(
-            "{} requests / {}{}",
-            count(log.requests),
-            bytes(log.bytes),
-            late(log.late)
-        ),
+        total: format!("{} requests / {}{}", count(log.requests), bytes(log.bytes), late(log.late)),
         status: Some(log.status),
     };
-    let classes = log
-        .responses
-        .iter()
-        .zip(1..)
-        .filter(|(requests, _)| **requests > 0);
+    let classes = log.responses.iter().zip(1..).filter(|(requests, _)| **requests > 0);
     let responses = classes.map(|(requests, class)| Row {
         what: format!("responses {class}xx"),
         total: format!("{} requests", count(*requests)),
@@ -200,29 +168,19 @@ fn log_rows(log: &TrafficView) -> Vec<Row> {
         total: format!("{} requests / {}", count(path.requests), bytes(path.bytes)),
         ..Row::default()
     });
-    std::iter::once(first)
-        .chain(responses)
-        .chain(paths)
-        .collect()
+    std::iter::once(first).chain(responses).chain(paths).collect()
 }
 
 /// Said only where something came out of order.
 fn late(samples: u64) -> String {
-    if samples == 0 {
-        String::new()
-    } else {
-        format!(", {} out of order", count(samples))
-    }
+    if samples == 0 { String::new() } else { format!(", {} out of order", count(samples)) }
 }
 
 /// Names come from files and processes: they get no say over the terminal.
 pub(crate) fn printable(name: &str) -> String {
     let mut letters = name.chars();
-    let mut short: String = letters
-        .by_ref()
-        .take(NAME)
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect();
+    let mut short: String =
+        letters.by_ref().take(NAME).map(|c| if c.is_control() { '?' } else { c }).collect();
     if letters.next().is_some() {
         short.push('…');
     }

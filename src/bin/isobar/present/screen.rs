@@ -46,18 +46,9 @@ impl Screen {
         let (_, height) = size().unwrap_or(USUAL_SIZE);
         queue!(self.out, BeginSynchronizedUpdate, MoveTo(0, 0))?;
         for line in fit(page, usize::from(height)) {
-            queue!(
-                self.out,
-                Print(line),
-                Clear(ClearType::UntilNewLine),
-                Print("\r\n")
-            )?;
+            queue!(self.out, Print(line), Clear(ClearType::UntilNewLine), Print("\r\n"))?;
         }
-        queue!(
-            self.out,
-            Clear(ClearType::FromCursorDown),
-            EndSynchronizedUpdate
-        )?;
+        queue!(self.out, Clear(ClearType::FromCursorDown), EndSynchronizedUpdate)?;
         self.out.flush()
     }
 }
@@ -84,9 +75,7 @@ fn note_entered(now: bool) -> bool {
 
 pub(crate) fn table(report: &Report, width: Option<u16>) -> Table {
     let mut table = Table::new();
-    table
-        .load_preset(NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_style(TableComponent::HeaderLines, '─');
     table.set_style(TableComponent::MiddleHeaderIntersections, '─');
     if let Some(width) = width {
@@ -121,13 +110,6 @@ fn fit(text: &str, height: usize) -> Vec<String> {
         return lines.into_iter().map(str::to_owned).collect();
     }
     let kept = room - 1;
-    let more = format!(
-        "… {} more lines; a taller terminal or --json has all",
-        lines.len() - kept
-    );
-    lines[..kept]
-        .iter()
-        .map(|line| (*line).to_owned())
-        .chain([more])
-        .collect()
+    let more = format!("… {} more lines; a taller terminal or --json has all", lines.len() - kept);
+    lines[..kept].iter().map(|line| (*line).to_owned()).chain([more]).collect()
 }

@@ -3,11 +3,7 @@
 /// Binary prefixes for bytes: `1.5 MiB`.
 pub(crate) fn bytes(count: f64) -> String {
     let (figure, prefix) = scaled(count, 1024.0, &["", "Ki", "Mi", "Gi", "Ti", "Pi"]);
-    if prefix.is_empty() {
-        format!("{figure:.0} B")
-    } else {
-        format!("{figure:.1} {prefix}B")
-    }
+    if prefix.is_empty() { format!("{figure:.0} B") } else { format!("{figure:.1} {prefix}B") }
 }
 
 pub(crate) fn rate(bytes_per_second: f64) -> String {
@@ -56,21 +52,12 @@ mod tests {
 
     #[test]
     fn figures_are_short_and_keep_their_size() {
-        assert_eq!(
-            [bytes(0.0), bytes(1023.0), bytes(1536.0)],
-            ["0 B", "1023 B", "1.5 KiB"]
-        );
-        assert_eq!(
-            [quantity(0.066), quantity(-51_846.0)],
-            ["0.066", "-51.846k"]
-        );
+        assert_eq!([bytes(0.0), bytes(1023.0), bytes(1536.0)], ["0 B", "1023 B", "1.5 KiB"]);
+        assert_eq!([quantity(0.066), quantity(-51_846.0)], ["0.066", "-51.846k"]);
         assert_eq!(
             [quantity(0.0), quantity(1e-9), quantity(1e300)],
             ["0.000", "1.00e-9", "1.000e300"]
         );
-        assert_eq!(
-            [count(0), count(999), count(1_234_567)],
-            ["0", "999", "1,234,567"]
-        );
+        assert_eq!([count(0), count(999), count(1_234_567)], ["0", "999", "1,234,567"]);
     }
 }

@@ -219,6 +219,7 @@ mod oracle {
     /// The record was unlinked; from here on only the guards that live now protect it.
     pub(crate) fn retired<T>(record: *const T) {
         if is_on() {
+            // Pairs with the fence of each pin, as a collector's would.
             fence(SeqCst);
             with(|oracle| {
                 let live = oracle.live.clone();

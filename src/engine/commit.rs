@@ -12,7 +12,7 @@ use crate::seeded::{Bug, seeded};
 use crate::structure::node::Node;
 use crate::structure::request::{Answer, Condition, Request, Write, state};
 use crate::structure::world::World;
-use crate::sync::{AcqRel, Acquire, Relaxed, Release, SeqCst, Spin, fence, thread};
+use crate::sync::{Acquire, Relaxed, Release, SeqCst, Spin, fence, thread};
 use std::ptr::{null, null_mut};
 use std::sync::Arc;
 
@@ -194,7 +194,7 @@ impl<'w> Right<'w> {
             return null_mut();
         }
         // Acquire: pairs with the Release in `queue`.
-        let mut newest = self.0.inbox.swap(null_mut(), AcqRel);
+        let mut newest = self.0.inbox.swap(null_mut(), Acquire);
         let mut oldest = null_mut();
         // SAFETY: queued requests live until they are done, and are ours until then.
         while let Some(request) = unsafe { newest.as_mut() } {

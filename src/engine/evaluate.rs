@@ -45,6 +45,7 @@ pub(crate) fn usable(node: &Node, revision: u64) -> Option<Found> {
         return None;
     }
     crate::reclaim::check(block.as_ptr());
+    // Relaxed: written before the memo was published.
     // SAFETY: exact at a held revision, so kept for it (holds.md, claim H2).
     let changed_at = unsafe { block.as_ref() }.stamp.load(Relaxed);
     // SAFETY: as above.
@@ -467,6 +468,7 @@ fn publish(view: &View, step: Step<'_>, block: Shared, recorded: Recorded) -> Fo
     };
     finish_publication(view, &step, equal, valid_from);
     unsubscribe(node, dropped);
+    // Relaxed: written by the claim's owners only.
     // SAFETY: the claim protects the memo.
     let changed_at = unsafe { published.as_ref() }.stamp.load(Relaxed);
     // SAFETY: exact at the view's revision, which is held.

@@ -157,6 +157,7 @@ impl Overlay {
     }
 
     pub(crate) fn has_writes(&self) -> bool {
+        // Relaxed: see the field.
         self.wrote.load(Relaxed)
     }
 
@@ -173,6 +174,7 @@ impl Overlay {
     /// Adds a write. `before` is the value it was made from, which stays if `changed` is false;
     /// `made_on` the version visible at the base.
     pub(crate) fn push(&self, node: &Node, act: Act, value: Shared, changed: bool, made_on: u64) {
+        // Relaxed: see the field.
         self.wrote.store(true, Relaxed);
         // Dropped after the lock is released: values are user code.
         let mut overridden_ops: SmallVec<[Op; 1]> = SmallVec::new();
@@ -248,6 +250,7 @@ impl Overlay {
         let mut pending = std::mem::take(&mut state.pending);
         pending.retain(|pending| !pending.ops.is_empty());
         state.places.clear();
+        // Relaxed: see the field.
         self.wrote.store(false, Relaxed);
         let conditions = std::mem::take(&mut state.conditions);
         let mut conditions: Vec<_> = conditions.into_iter().map(|(_, n, c)| (n, c)).collect();
@@ -274,6 +277,7 @@ impl Overlay {
             state.pending.push(pending);
         }
         state.conditions = taken.conditions.into_iter().map(|(n, c)| (0, n, c)).collect();
+        // Relaxed: see the field.
         self.wrote.store(!state.pending.is_empty(), Relaxed);
         drop(guard);
         // Outside of the lock: dropping values and nodes is user code.

@@ -41,6 +41,7 @@ impl Owner {
 
     pub(crate) fn own(&self, owned: Owned) {
         let mut gone = Vec::new();
+        // Relaxed: see the field.
         self.any.store(true, Relaxed);
         let mut list = self.owned.lock();
         // Long-lived owners must not collect what was disposed long ago.
@@ -55,6 +56,7 @@ impl Owner {
 
     /// Takes everything down, last first. Waits for no effect that runs elsewhere.
     pub(crate) fn take_down(&self) {
+        // Relaxed: see the field.
         if !self.any.load(Relaxed) {
             return;
         }

@@ -94,6 +94,7 @@ fn found(version: NonNull<Header>) -> Found {
     reclaim::check(version.as_ptr());
     // SAFETY: see above.
     let header = unsafe { version.as_ref() };
+    // Acquire: pairs with the committer's Release.
     let changed_at = header.stamp.load(Acquire) >> 1;
     // SAFETY: see above.
     let kept = unsafe { Kept::by_revision(version) };

@@ -23,11 +23,12 @@ use std::sync::Arc;
 const BATCH: u32 = 64;
 /// Loom: the scenario says whether it is about trimming; it makes for many more executions.
 #[cfg(loom)]
-static TRIMS: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+static TRIMS: crate::sync::count::AtomicU32 = crate::sync::count::AtomicU32::new(0);
 
 pub(crate) fn batch() -> u32 {
     #[cfg(loom)]
-    if TRIMS.load(Relaxed) {
+    // Relaxed: set before the scenario starts.
+    if TRIMS.load(Relaxed) > 0 {
         return 1;
     }
     BATCH
@@ -36,7 +37,8 @@ pub(crate) fn batch() -> u32 {
 /// Every commit trims from here on.
 #[cfg(loom)]
 pub fn trim_at_once() {
-    TRIMS.store(true, Relaxed);
+    // Relaxed: as in `batch`.
+    TRIMS.store(1, Relaxed);
 }
 
 /// Trims, with the signals of a list taken from the commit right. `None`: not due yet.

@@ -142,6 +142,7 @@ fn conflict(signal: &Node, changed_at: u64) -> WriteError {
 }
 
 fn version_of(kept: &Kept) -> u64 {
+    // Relaxed: a visible version's number no longer changes.
     kept.header().stamp.load(Relaxed) >> 1
 }
 
@@ -359,6 +360,7 @@ fn final_write(pending: &mut Pending, base: u64, strictness: Strictness) -> Writ
     };
     let same = !touched && equal(&signal, head.header(), value.header());
     // A block that is a version already cannot become another one.
+    // Relaxed: installed by this thread or by one whose commit it has seen.
     let installed = value.header().stamp.load(Relaxed) != 0;
     let block = if installed { Shared::alias(resolve_shared(&value)) } else { value };
     // SAFETY: `pending` counts the signal, and its owner outlives the write.

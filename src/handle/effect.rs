@@ -60,7 +60,8 @@ impl Effect {
     /// use isobar::{Effect, RunOn};
     /// let g = isobar::Graph::new();
     /// let a = g.signal(1);
-    /// let e = Effect::builder(move || drop(a.get())).name("log").graph(&g).run_on(RunOn::Pool).build();
+    /// let log = Effect::builder(move || println!("{}", a.get())).name("log").graph(&g);
+    /// let e = log.run_on(RunOn::Pool).build();
     /// g.settle().unwrap();
     /// e.dispose();
     /// ```

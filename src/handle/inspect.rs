@@ -94,6 +94,7 @@ fn changed_at(node: &NodeRef) -> Option<u64> {
             let _guard = crate::reclaim::pin();
             // Acquire: pairs with the publication.
             let memo: *const Header = node.value.load(Acquire);
+            // Relaxed: written before the memo was published.
             // SAFETY: found under the pin.
             unsafe { memo.as_ref() }.map(|memo| memo.stamp.load(Relaxed))
         }
@@ -268,6 +269,7 @@ impl GraphDump {
                     NodeKind::Computed => "computed".to_owned(),
                     NodeKind::Effect => "effect".to_owned(),
                 },
+                // Relaxed: a hint.
                 level: node.level.load(Relaxed),
                 changed_at: changed_at(&node),
                 observers: node.observers.live(),
@@ -318,8 +320,16 @@ impl GraphDump {
         let nodes = self.nodes.iter().map(|node| {
             let changed_at = node.changed_at.map_or_else(|| "null".to_owned(), |at| at.to_string());
             format!(
-                r#"{{"id":{},"name":{},"kind":"{}","level":{},"changed_at":{changed_at},"observers":{}}}"#,
-                node.id, quoted(&node.name), node.kind, node.level, node.observers
+                concat!(
+                    r#"{{"id":{},"name":{},"kind":"{}","level":{},"#,
+                    r#""changed_at":{},"observers":{}}}"#
+                ),
+                node.id,
+                quoted(&node.name),
+                node.kind,
+                node.level,
+                changed_at,
+                node.observers
             )
         });
         let nodes = nodes.collect::<Vec<_>>().join(",");

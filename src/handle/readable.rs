@@ -314,7 +314,8 @@ macro_rules! reading {
 
         impl<T> Clone for $handle<T> {
             fn clone(&self) -> Self {
-                Self { node: self.node.clone(), value: PhantomData, $($field: self.$field.clone())? }
+                let node = self.node.clone();
+                Self { node, value: PhantomData, $($field: self.$field.clone())? }
             }
         }
 

@@ -283,6 +283,7 @@ impl Node {
 
     /// Is the memo an error? Asked by seeded bugs.
     pub(crate) fn has_failed(&self) -> bool {
+        // Relaxed: asked by the claim's owner.
         let memo = NonNull::new(self.value.load(Relaxed));
         // SAFETY: asked by the claim's owner, who protects the memo.
         memo.is_some_and(|memo| unsafe { memo.as_ref() }.failure().is_some())
@@ -423,7 +424,7 @@ fn unlink(node: NonNull<Node>) -> Arc<World> {
     // SAFETY: the last count is gone and the memory is freed only by `bury`, after this.
     let record = unsafe { node.as_ref() };
     #[cfg(loom)]
-    // Loom does not see counts, and so not what the last one acquires.
+    // Pairs with nothing: loom does not see counts, and so not what the last one acquires.
     crate::sync::fence(crate::sync::SeqCst);
     let world = Arc::clone(&record.world);
     world.unregister(record);
@@ -434,6 +435,7 @@ fn unlink(node: NonNull<Node>) -> Arc<World> {
     for source in sources {
         // SAFETY: the slot was given to this edge and is removed once.
         unsafe { source.node.observers.remove(source.slot) };
+        // Relaxed: statistics.
         world.edges.fetch_sub(1, Relaxed);
     }
     if let Some(share) = record.end_listed() {

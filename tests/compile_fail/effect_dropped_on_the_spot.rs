@@ -1,4 +1,4 @@
-// An effect nobody keeps is disposed at once.
+//! An effect nobody keeps is disposed at once.
 #![deny(unused_must_use)]
 
 fn main() {

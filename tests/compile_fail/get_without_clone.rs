@@ -1,4 +1,4 @@
-// Reading a copy out needs `Clone`; `with` and `load` do not.
+//! Reading a copy out needs `Clone`; `with` and `load` do not.
 #[derive(PartialEq)]
 struct Unique;
 

@@ -1,4 +1,4 @@
-// An effect outlives the function that makes it.
+//! An effect outlives the function that makes it.
 fn main() {
     let words = String::from("local");
     let signal = isobar::signal(1);

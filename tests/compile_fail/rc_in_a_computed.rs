@@ -1,4 +1,4 @@
-// A computed runs on whichever thread reads it.
+//! A computed runs on whichever thread reads it.
 use std::rc::Rc;
 
 fn main() {

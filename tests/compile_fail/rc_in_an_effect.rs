@@ -1,4 +1,4 @@
-// An effect runs on whichever thread wrote.
+//! An effect runs on whichever thread wrote.
 use std::rc::Rc;
 
 fn main() {

@@ -1,4 +1,4 @@
-// A scope nobody keeps is disposed at once.
+//! A scope nobody keeps is disposed at once.
 #![deny(unused_must_use)]
 
 fn main() {

@@ -1,4 +1,4 @@
-// Whoever gets the view reads.
+//! Whoever gets the view reads.
 fn main() {
     let signal = isobar::signal(1);
     let view = signal.read_only();

@@ -1,4 +1,4 @@
-// A signal may be set from any thread, so its value must be able to go there.
+//! A signal may be set from any thread, so its value must be able to go there.
 use std::rc::Rc;
 
 fn main() {

@@ -1,4 +1,4 @@
-// Without `PartialEq` nobody can tell what a change is; the builder's `always` says it.
+//! Without `PartialEq` nobody can tell what a change is; the builder's `always` says it.
 struct Opaque;
 
 fn main() {

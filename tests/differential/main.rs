@@ -1,12 +1,14 @@
 //! Differential test: random graphs and random commits from one to eight threads, against a
 //! sequential oracle.
 //!
-//! A seed gives the graph and what each thread does; how the threads interleave is up to the machine.
+//! A seed gives the graph and what each thread does; how the threads interleave is up to the
+//! machine.
 //! What every thread, effect and evaluation saw is kept, and judged after the run: each observation
 //! against a naive evaluation of the state at its place in the order of commits (`log.rs` tells how
 //! that order is known).
 //!
-//! `ISOBAR_ROUNDS` asks for a number of rounds; `ISOBAR_SEED` repeats the same seed in each of them;
+//! `ISOBAR_ROUNDS` asks for a number of rounds; `ISOBAR_SEED` repeats the same seed in each of
+//! them;
 //! `ISOBAR_TORTURE=long` goes on for `ISOBAR_TORTURE_SECONDS`.
 
 mod log;

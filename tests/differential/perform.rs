@@ -297,7 +297,8 @@ impl<'a> Performer<'a> {
         let (before, op) = (self.known(), self.this());
         let plant = self.plant;
         let mut draft = plant.graph.draft();
-        // A draft commits only if what it wrote is still what it was when it began: that goes into the
+        // A draft commits only if what it wrote is still what it was when it began: that goes into
+        // the
         // log as read. Not after a rebase: where it then begins is not known here.
         let first = |write: &Write| (write.signal, plant.nodes[write.signal].in_draft(&draft, 0));
         let begun: Arc<[(Id, Outcome)]> = writes.iter().map(first).collect();

@@ -1,7 +1,8 @@
 //! The least work a lazy graph with cutoffs can do on one thread, counted run by run.
 //!
 //! A computed runs at its first read, and again only when it is read (or an effect needs it) and a
-//! source that it read has changed since; sources are looked at in the order in which they were read,
+//! source that it read has changed since; sources are looked at in the order in which they were
+//! read,
 //! so that a change of the first keeps the others from being run for nothing.
 
 use crate::log::{Write, commit};

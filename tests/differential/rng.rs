@@ -1,4 +1,5 @@
-//! Random numbers from a seed (SplitMix64), so that a printed seed gives the same graph and scripts.
+//! Random numbers from a seed (SplitMix64), so that a printed seed gives the same graph and
+//! scripts.
 
 pub(crate) struct Rng(u64);
 

@@ -25,7 +25,8 @@ pub(crate) fn crew<R: Send>(n: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R
     })
 }
 
-/// A barrier that spins: threads leave it within nanoseconds of one another, where those woken by the
+/// A barrier that spins: threads leave it within nanoseconds of one another, where those woken by
+/// the
 /// system come one after the other and never race.
 pub(crate) struct Meeting {
     members: u64,

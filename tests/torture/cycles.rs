@@ -101,7 +101,8 @@ impl Ring {
         let (mut reads, mut cycles, mut wrong) = (0, 0, 0);
         while shift.goes_on(reads) {
             let found = match index % 3 {
-                // At top level each value is of some state: 1 or 11 or a cycle, 10 or 11 or a cycle.
+                // At top level each value is of some state: 1 or 11 or a cycle, 10 or 11 or a
+                // cycle.
                 0 => (self.a().try_get().ok(), None),
                 1 => (None, self.b().try_get().ok()),
                 _ => self.at_one_revision(&mut wrong),

@@ -1,7 +1,8 @@
 //! A watchdog for each test: a hang becomes a failure with a name.
 //!
 //! A hung thread cannot be ended from outside, so on expiry the whole process is aborted, after the
-//! name of the test, what the test told about itself and what each thread is doing have been printed.
+//! name of the test, what the test told about itself and what each thread is doing have been
+//! printed.
 //! Tests under the watchdog run one after the other: each has the machine and the memory figures to
 //! itself.
 

@@ -11,7 +11,8 @@ use crate::watchdog::{allowance, within};
 
 const WIDTH: u64 = 400;
 
-/// A level of hundreds of computeds with work in them, so that waves go parallel; an effect, readers
+/// A level of hundreds of computeds with work in them, so that waves go parallel; an effect,
+/// readers
 /// and snapshots check the sum above.
 #[test]
 fn wide_levels_in_parallel() {

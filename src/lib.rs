@@ -49,3 +49,18 @@ pub mod protocol {
     pub use crate::reclaim::reset;
     pub use crate::seeded::Bug;
 }
+
+/// The documents' examples compile and run with the doctests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/CONSISTENCY.md")]
+    struct Consistency;
+    #[doc = include_str!("../docs/ARCHITECTURE.md")]
+    struct Architecture;
+    #[doc = include_str!("../docs/GLOSSARY.md")]
+    struct Glossary;
+    #[doc = include_str!("../docs/CONTRIBUTING.md")]
+    struct Contributing;
+}

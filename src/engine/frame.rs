@@ -390,6 +390,7 @@ impl Frame {
 /// The views of one batch.
 #[derive(Debug, Default)]
 pub(crate) struct BatchViews {
+    #[expect(clippy::vec_box, reason = "views are named by address while others are added")]
     views: RefCell<Vec<Box<BatchView>>>,
     /// A transaction's: what is read becomes a condition of the commit.
     remembering: bool,
@@ -400,6 +401,7 @@ pub(crate) struct BatchView {
     // Declared first, so dropped first: both name the world below.
     view: View<'static>,
     _held: Held<'static>,
+    #[expect(clippy::redundant_allocation, reason = "view and hold name the Arc by address")]
     world: Box<Arc<World>>,
 }
 

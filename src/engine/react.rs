@@ -421,18 +421,23 @@ impl EffectRef {
         Look::Same
     }
 
-    fn private(&self) -> &mut Vec<(NodeRef, Shared)> {
-        // SAFETY: the runner's own cell, and no two of these references live at once.
-        self.record().private.with_mut(|private| unsafe { &mut *private })
+    /// The private values of the last run; asked by the runner only, and not within itself.
+    fn private<R>(&self, f: impl FnOnce(&mut Vec<(NodeRef, Shared)>) -> R) -> R {
+        // SAFETY: the runner's own cell.
+        self.record().private.with_mut(|private| f(unsafe { &mut *private }))
     }
 
     fn seen(&self, node: &NodeRef) -> Option<Shared> {
-        let private = self.private();
-        private.iter().find(|(seen, _)| seen.same(node)).map(|(_, value)| value.clone())
+        self.private(|private| {
+            private.iter().find(|(seen, _)| seen.same(node)).map(|(_, value)| value.clone())
+        })
     }
 
     fn forget(&self, node: &NodeRef) {
-        self.private().retain(|(seen, _)| !seen.same(node));
+        let gone: Vec<_> =
+            self.private(|private| private.extract_if(.., |(seen, _)| seen.same(node)).collect());
+        // Values are user code, so they are dropped outside of the cell.
+        drop(gone);
     }
 
     fn sources(&self) -> &Sources {
@@ -495,7 +500,9 @@ impl EffectRef {
         let mut recorded = tracker.finish();
         let next =
             if recorded.is_tainted() && !seeded(Bug::NoTaint) { Next::Again } else { Next::Rest };
-        *self.private() = recorded.take_private();
+        let read = recorded.take_private();
+        let before = self.private(|private| std::mem::replace(private, read));
+        world.contain_drop(|| drop(before));
         let dropped = evaluate::subscribe(self, recorded);
         // Equality functions and replayed updates are user code, too.
         let committed = ran.and_then(|()| {
@@ -573,7 +580,7 @@ impl EffectRef {
         // SAFETY: as above.
         let body = record.body.with_mut(|body| unsafe { (*body).take() });
         self.world().contain_drop(|| drop(body));
-        let private = std::mem::take(self.private());
+        let private = self.private(std::mem::take);
         self.world().contain_drop(|| drop(private));
         // SAFETY: as above.
         let sources = self.0.sources.with_mut(|sources| unsafe { std::mem::take(&mut *sources) });

@@ -11,7 +11,7 @@ use crate::seeded::{Bug, seeded};
 use crate::structure::holds::Kept;
 use crate::structure::node::{Node, NodeKind};
 use crate::structure::world::World;
-use crate::sync::Acquire;
+use crate::sync::{Acquire, Relaxed};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -155,6 +155,16 @@ fn clean(node: &Node) -> Option<Kept> {
         reclaim::check(block.as_ptr());
         Kept::found(&guard, block)
     })
+}
+
+/// When a computed's memo last changed, without evaluating; `None` before the first.
+pub(crate) fn memo_changed_at(node: &Node) -> Option<u64> {
+    let _guard = reclaim::pin();
+    // Acquire: pairs with the publication.
+    let memo = node.value.load(Acquire);
+    // Relaxed: written before the memo was published.
+    // SAFETY: found under the pin.
+    unsafe { memo.as_ref() }.map(|memo| memo.stamp.load(Relaxed))
 }
 
 /// The newest visible version of a signal.

@@ -72,13 +72,9 @@ impl Context {
     pub fn current() -> Self {
         let frame = Frame::current();
         let world = frame.world();
-        let fixed = match frame.reads {
-            Reads::Newest => None,
-            // SAFETY: views outlive the frames that name them.
-            Reads::One(view) => Some(Fixed::of(unsafe { view.as_ref() }, &frame)),
-            // SAFETY: as above.
-            Reads::Each(views) => Some(Fixed::of(unsafe { views.as_ref() }.of(&world), &frame)),
-        };
+        // Another graph's evaluation is carried as well as one of the current graph.
+        let view = frame.view(&world).unwrap_or_else(Some);
+        let fixed = view.map(|view| Fixed::of(view, &frame));
         let owner = frame.owner().cloned();
         Self { carried: Arc::new(CarriedFrame { world, owner, writes: frame.writes, fixed }) }
     }

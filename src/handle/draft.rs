@@ -183,16 +183,8 @@ impl Draft {
             if node.role() == NodeKind::Effect {
                 continue;
             }
-            let guard = crate::reclaim::pin();
-            node.observers.each(|observer| {
-                // SAFETY: found in a slot under the pin.
-                if let Some(observer) = unsafe { NodeRef::revive(observer) }
-                    && seen.insert(observer.as_ptr())
-                {
-                    open.push(observer);
-                }
-            });
-            drop(guard);
+            let fresh = node.live_observers().into_iter();
+            open.extend(fresh.filter(|observer| seen.insert(observer.as_ptr())));
             if self.differs(&node) {
                 differing.push(node);
             }

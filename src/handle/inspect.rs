@@ -1,6 +1,5 @@
 //! Seeing inside: nodes without their type, dumps, and why.
 
-use crate::block::Header;
 use crate::engine::evaluate::Claim;
 use crate::engine::frame::{Frame, View};
 use crate::engine::react::EffectRef;
@@ -90,14 +89,7 @@ fn changed_at(node: &NodeRef) -> Option<u64> {
             // Acquire: as when the version was found.
             Some(kept.header().stamp.load(Acquire) >> 1)
         }
-        NodeKind::Computed => {
-            let _guard = crate::reclaim::pin();
-            // Acquire: pairs with the publication.
-            let memo: *const Header = node.value.load(Acquire);
-            // Relaxed: written before the memo was published.
-            // SAFETY: found under the pin.
-            unsafe { memo.as_ref() }.map(|memo| memo.stamp.load(Relaxed))
-        }
+        NodeKind::Computed => read::memo_changed_at(node),
         // Acquire: pairs with the end of the run.
         NodeKind::Effect => Some(node.verified_at.load(Acquire)).filter(|at| *at > 0),
     }

@@ -92,6 +92,15 @@ impl<T> Look<T> {
     }
 }
 
+/// The value that a read of `readable`'s node found.
+pub(crate) fn load_found<R: Readable + ?Sized>(
+    _readable: &R,
+    kept: Kept,
+) -> Result<Loaded<R::Value>, ReadError> {
+    // SAFETY: a `Readable`'s node holds its value type.
+    unsafe { Look::<R::Value>::of(kept).load() }
+}
+
 /// Raises a read's error, without running the panic hook once more.
 #[cold]
 pub(crate) fn raise(error: ReadError) -> ! {

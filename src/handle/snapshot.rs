@@ -1,7 +1,7 @@
 //! Snapshots: readers held at one revision.
 
 use super::loaded::Loaded;
-use super::readable::{Look, Readable, raise};
+use super::readable::{Readable, load_found, raise};
 use crate::engine::frame::View;
 use crate::engine::overlay::Overlay;
 use crate::engine::read;
@@ -101,8 +101,7 @@ pub(crate) fn try_load<R: Readable + ?Sized>(
     let _reading = crate::structure::world::Reading::begin();
     let view = View::over(overlay);
     let found = read::at(&view, record)?;
-    // SAFETY: a `Readable`'s node holds its value type.
-    unsafe { Look::<R::Value>::of(found.kept).load() }
+    load_found(node, found.kept)
 }
 
 impl Drop for Snapshot {

@@ -338,6 +338,16 @@ impl Node {
             && self.listed.compare_exchange(listed::NO, listed::YES, AcqRel, Relaxed).is_ok()
     }
 
+    /// The observers that are alive.
+    pub(crate) fn live_observers(&self) -> Vec<NodeRef> {
+        let mut live = Vec::new();
+        let guard = crate::reclaim::pin();
+        // SAFETY: found in a slot under the pin.
+        self.observers.each(|node| live.extend(unsafe { NodeRef::revive(node) }));
+        drop(guard);
+        live
+    }
+
     fn move_listed(&self, from: u8, to: u8) -> bool {
         // AcqRel: pairs with the other exchanges of this word.
         self.listed.compare_exchange(from, to, AcqRel, Acquire).is_ok()

@@ -11,9 +11,9 @@ use std::cell::Cell;
 use std::ptr::{NonNull, null_mut};
 
 /// Holds per thread before the shared list is used: one for each graph nested in another.
-pub(crate) const HELD: usize = 4;
+pub(crate) const HELD: usize = if cfg!(loom) { 2 } else { 4 };
 /// Kept values per thread before counting is used: one for each `with` inside another.
-pub(crate) const KEPT: usize = 4;
+pub(crate) const KEPT: usize = if cfg!(loom) { 2 } else { 4 };
 pub(crate) const NOTHING: u64 = u64::MAX;
 
 /// One thread's announcements.

@@ -113,27 +113,47 @@ mod machine {
         *MODE.get_or_init(|| std::env::var_os("ISOBAR_LOOM_RMW").is_some())
     }
 
+    /// A third mode puts a second atomic beside each, which every load and store of the first
+    /// touches with a read-modify-write: so loom explores both orders of any two accesses, which
+    /// it would not where a thread first loads what it stores, and still shows a load every value
+    /// that it may see.
+    #[derive(Debug)]
+    struct Shadow(Option<loom::sync::atomic::AtomicUsize>);
+
+    impl Default for Shadow {
+        fn default() -> Self {
+            Self(std::env::var_os("ISOBAR_LOOM_SHADOW").is_some().then(Default::default))
+        }
+    }
+
+    impl Shadow {
+        #[track_caller]
+        fn touch(&self) {
+            if let Some(shadow) = &self.0 {
+                shadow.fetch_add(0, Ordering::Relaxed);
+            }
+        }
+    }
+
     macro_rules! integer {
         ($name:ident, $loom:ty, $int:ty) => {
             #[derive(Debug, Default)]
-            pub(crate) struct $name($loom);
+            pub(crate) struct $name($loom, Shadow);
 
             impl $name {
                 pub(crate) fn new(value: $int) -> Self {
-                    Self(<$loom>::new(value))
+                    Self(<$loom>::new(value), Shadow::default())
                 }
 
                 #[track_caller]
                 pub(crate) fn load(&self, order: Ordering) -> $int {
-                    if loads_are_rmw() {
-                        self.0.fetch_add(0, rmw(order))
-                    } else {
-                        self.0.load(order)
-                    }
+                    self.1.touch();
+                    if loads_are_rmw() { self.0.fetch_add(0, rmw(order)) } else { self.0.load(order) }
                 }
 
                 #[track_caller]
                 pub(crate) fn store(&self, value: $int, order: Ordering) {
+                    self.1.touch();
                     if loads_are_rmw() {
                         self.0.swap(value, order);
                     } else {
@@ -164,20 +184,26 @@ mod machine {
     integer!(AtomicUsize, loom::sync::atomic::AtomicUsize, usize);
 
     #[derive(Debug, Default)]
-    pub(crate) struct AtomicBool(loom::sync::atomic::AtomicBool);
+    pub(crate) struct AtomicBool(loom::sync::atomic::AtomicBool, Shadow);
 
     impl AtomicBool {
         pub(crate) fn new(value: bool) -> Self {
-            Self(loom::sync::atomic::AtomicBool::new(value))
+            Self(loom::sync::atomic::AtomicBool::new(value), Shadow::default())
         }
 
         #[track_caller]
         pub(crate) fn load(&self, order: Ordering) -> bool {
-            if loads_are_rmw() { self.0.fetch_or(false, rmw(order)) } else { self.0.load(order) }
+            self.1.touch();
+            if loads_are_rmw() {
+                self.0.fetch_or(false, rmw(order))
+            } else {
+                self.0.load(order)
+            }
         }
 
         #[track_caller]
         pub(crate) fn store(&self, value: bool, order: Ordering) {
+            self.1.touch();
             if loads_are_rmw() {
                 self.0.swap(value, order);
             } else {
@@ -194,15 +220,16 @@ mod machine {
     }
 
     #[derive(Debug)]
-    pub(crate) struct AtomicPtr<T>(loom::sync::atomic::AtomicPtr<T>);
+    pub(crate) struct AtomicPtr<T>(loom::sync::atomic::AtomicPtr<T>, Shadow);
 
     impl<T> AtomicPtr<T> {
         pub(crate) fn new(value: *mut T) -> Self {
-            Self(loom::sync::atomic::AtomicPtr::new(value))
+            Self(loom::sync::atomic::AtomicPtr::new(value), Shadow::default())
         }
 
         #[track_caller]
         pub(crate) fn load(&self, order: Ordering) -> *mut T {
+            self.1.touch();
             if !loads_are_rmw() {
                 return self.0.load(order);
             }
@@ -214,6 +241,7 @@ mod machine {
 
         #[track_caller]
         pub(crate) fn store(&self, value: *mut T, order: Ordering) {
+            self.1.touch();
             if loads_are_rmw() {
                 self.0.swap(value, order);
             } else {

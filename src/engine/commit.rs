@@ -13,6 +13,7 @@ use crate::structure::node::Node;
 use crate::structure::request::{Answer, Condition, Request, Write, state};
 use crate::structure::world::World;
 use crate::sync::{Acquire, Relaxed, Release, SeqCst, Spin, fence, thread};
+use smallvec::SmallVec;
 use std::ptr::{null, null_mut};
 use std::sync::Arc;
 
@@ -107,6 +108,7 @@ fn queue(world: &World, request: &mut Request) {
 /// Until the request is done: try the right, spin, park. Whoever holds the right looks into the
 /// inbox again after releasing it (claim C5), so a parked request is never forgotten.
 fn wait(world: &Arc<World>, request: &Request) {
+    let mut parked = false;
     let spin = Spin::default();
     loop {
         // Acquire: pairs with the Release in `finish`: the answer is visible.
@@ -121,26 +123,28 @@ fn wait(world: &Arc<World>, request: &Request) {
             let collected = right.commit_inbox();
             right.leave(collected);
         } else if spin.is_over() {
-            park(request);
+            park(request, &mut parked);
         } else {
             spin.turn();
         }
     }
 }
 
-fn park(request: &Request) {
+fn park(request: &Request, parked: &mut bool) {
+    if !*parked && !announce(request) {
+        return;
+    }
+    *parked = true;
+    thread::park();
+}
+
+/// Says who is to be woken, once: from then on the committer may read it. False if the request
+/// is done.
+fn announce(request: &Request) -> bool {
     // SAFETY: the committer looks at the writer only after it saw PARKED.
     request.writer.with_mut(|writer| unsafe { *writer = Some(thread::current()) });
     // Release: the committer sees the writer; pairs with the Acquire in `finish`.
-    let parked = request.state.compare_exchange(state::WAITING, state::PARKED, Release, Relaxed);
-    if parked.is_err() {
-        // PARKED from a turn before is as good; DONE ends the caller's loop.
-        // Relaxed: the caller's loop loads it with Acquire.
-        if request.state.load(Relaxed) == state::DONE {
-            return;
-        }
-    }
-    thread::park();
+    request.state.compare_exchange(state::WAITING, state::PARKED, Release, Relaxed).is_ok()
 }
 
 /// Evidence that this thread holds the commit right.
@@ -170,21 +174,24 @@ impl<'w> Right<'w> {
     /// Releases the right and does what was left to do.
     pub(crate) fn leave(self, mut collected: Collected) {
         let world = self.0;
+        let mut to_trim: SmallVec<[*const Node; 2]> = SmallVec::new();
         loop {
+            to_trim.extend(collected.to_trim);
             // Release: the next holder sees everything; pairs with the exchange in `try_right`.
             world.right.store(false, Release);
             finish(collected.done);
-            trim::signals(world, collected.to_trim);
-            if !seeded(Bug::NoInboxFence) {
-                // Pairs with the fence in `wait`.
-                fence(SeqCst);
-            }
+            // Pairs with the fence in `wait`.
+            fence(SeqCst);
             // Relaxed: ordered by the fences.
             let missed = !world.inbox.load(Relaxed).is_null();
             if !missed || seeded(Bug::InboxForgotten) || !try_right(world) {
-                return;
+                break;
             }
             collected = Right(world).commit_inbox();
+        }
+        // Last, for drops of values are user code: nobody's request waits for them.
+        for list in to_trim {
+            trim::signals(world, list);
         }
     }
 

@@ -373,6 +373,10 @@ impl EffectRef {
             // Relaxed: read by `settle`, after this run.
             record.stopped.store(true, Relaxed);
             wave::stop_loop(self);
+            // A dirty source would keep the marker from telling this effect of what comes.
+            for source in self.sources() {
+                let _ = read::at(&view, &source.node);
+            }
             return self.end(&view, Next::Rest);
         }
         let next = match self.look(&view) {

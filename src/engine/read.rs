@@ -171,28 +171,26 @@ pub(crate) fn memo_changed_at(node: &Node) -> Option<u64> {
 #[inline]
 pub(crate) fn newest_version(signal: &Node) -> Kept {
     let guard = reclaim::pin();
-    loop {
-        // Acquire: pairs with the committer's Release.
-        let head = signal.value.load(Acquire);
-        reclaim::check(head);
-        // SAFETY: a signal has a version at all times; found under the pin.
-        let version = unsafe { &*head };
-        // Acquire: a visible version brings its flip, and so every version of that commit.
-        if version.stamp.load(Acquire) & 1 == 1 || seeded(Bug::PendingVisible) {
-            return Kept::found(&guard, NonNull::from(version));
-        }
-        if let Some(version) = newest_below(signal.world(), version) {
-            return Kept::found(&guard, version);
-        }
+    // Acquire: pairs with the committer's Release.
+    let head = signal.value.load(Acquire);
+    reclaim::check(head);
+    // SAFETY: a signal has a version at all times; found under the pin.
+    let version = unsafe { &*head };
+    // Acquire: a visible version brings its flip, and so every version of that commit.
+    if version.stamp.load(Acquire) & 1 == 1 || seeded(Bug::PendingVisible) {
+        return Kept::found(&guard, NonNull::from(version));
     }
+    Kept::found(&guard, newest_from(signal.world(), version))
 }
 
-/// The newest visible version below a pending one; `None` if that has become visible meanwhile.
+/// The newest visible version from a pending one downwards.
 ///
 /// Nothing is held here, so a version may be unlinked as soon as its successor is visible. A link
-/// read while the successor is still pending is whole (claim D2 of docs/protocols/read.md).
+/// read while the successor is still pending is whole (claim D2 of docs/protocols/read.md); one
+/// read later is read again, from the top. Each such turn needs one more of the versions that
+/// were pending at the start to become visible, so there are no more turns than these.
 #[cold]
-fn newest_below(world: &World, pending: &Header) -> Option<NonNull<Header>> {
+fn newest_from(world: &World, pending: &Header) -> NonNull<Header> {
     let mut newer = pending;
     loop {
         // Acquire: pairs with the Release of committer and trimmer: whoever sees a trimmed link
@@ -201,14 +199,18 @@ fn newest_below(world: &World, pending: &Header) -> Option<NonNull<Header>> {
         let now = world.now();
         // Acquire: pairs with the committer's Release.
         if newer.stamp.load(Acquire) >> 1 <= now && !seeded(Bug::LinkUnchecked) {
-            return None;
+            if std::ptr::eq(newer, pending) {
+                return NonNull::from(pending);
+            }
+            newer = pending;
+            continue;
         }
         reclaim::check(older);
-        // SAFETY: found under the caller's pin, below a version that is not the oldest.
-        let version = unsafe { older.as_ref() }?;
+        // SAFETY: found under the caller's pin.
+        let version = unsafe { older.as_ref() }.expect("a pending version has an older one");
         // Acquire: as above.
         if version.stamp.load(Acquire) >> 1 <= now {
-            return Some(NonNull::from(version));
+            return NonNull::from(version);
         }
         newer = version;
     }

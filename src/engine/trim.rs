@@ -41,9 +41,9 @@ pub fn trim_at_once() {
     TRIMS.store(1, Relaxed);
 }
 
-/// Trims, with the signals of a list taken from the commit right. `None`: not due yet.
-pub(crate) fn signals(world: &Arc<World>, list: Option<*const Node>) {
-    let Some(mut at) = list else { return };
+/// Trims, with the signals of a list taken from the commit right.
+pub(crate) fn signals(world: &Arc<World>, list: *const Node) {
+    let mut at = list;
     let mut trim = world.trim.lock();
     // SAFETY: listed signals are freed only after they are unlisted.
     while let Some(signal) = unsafe { at.as_ref() } {
@@ -103,6 +103,9 @@ impl Over {
 }
 
 fn run(world: &Arc<World>, trim: &mut Trim) -> Over {
+    // Before the holds are looked at: who took a hold since, and is not among them, cannot have
+    // found a memo that was unlinked before (claim H2).
+    let retired = world.retired.take();
     // Acquire: what this clock shows may be judged by the holds read after it (claim H1).
     let now = world.clock.load(Acquire);
     world.holds.scan(&mut trim.held);
@@ -119,7 +122,9 @@ fn run(world: &Arc<World>, trim: &mut Trim) -> Over {
         let signal = unsafe { listed.as_ref() };
         debug_assert_eq!(signal.role(), NodeKind::Signal, "only signals have versions to trim");
         if !signal.begin_trim() {
-            over.dead.push(*listed);
+            if signal.leave_list() {
+                over.dead.push(*listed);
+            }
             return false;
         }
         unlinked += trim_chain(signal, &view, &mut gone);
@@ -134,7 +139,7 @@ fn run(world: &Arc<World>, trim: &mut Trim) -> Over {
     // Relaxed: statistics.
     world.counters.awaiting.fetch_add(unlinked, Relaxed);
     let mut waiting = List::default();
-    for first in [std::mem::replace(&mut trim.waiting, null_mut()), world.retired.take()] {
+    for first in [std::mem::replace(&mut trim.waiting, null_mut()), retired] {
         sort_memos(first, &view, &mut gone, &mut waiting);
     }
     trim.waiting = waiting.first;

@@ -146,13 +146,13 @@ impl Graph {
         Revision(fixed_revision(self.world()).unwrap_or_else(|| self.world().now()))
     }
 
-    /// A signal of this graph; see [`signal`](crate::signal).
+    /// A signal of this graph; see [`signal`](fn@crate::signal).
     #[track_caller]
     pub fn signal<T: PartialEq + Send + Sync + 'static>(&self, value: T) -> Signal<T> {
         Signal::builder(value).graph(self).build()
     }
 
-    /// A computed of this graph; see [`computed`](crate::computed).
+    /// A computed of this graph; see [`computed`](fn@crate::computed).
     #[track_caller]
     pub fn computed<T: PartialEq + Send + Sync + 'static>(
         &self,
@@ -161,7 +161,7 @@ impl Graph {
         Computed::builder(f).graph(self).build()
     }
 
-    /// An effect of this graph; see [`effect`](crate::effect).
+    /// An effect of this graph; see [`effect`](fn@crate::effect).
     #[track_caller]
     pub fn effect(&self, f: impl FnMut() + Send + 'static) -> Effect {
         Effect::builder(f).graph(self).build()

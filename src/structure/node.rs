@@ -114,10 +114,14 @@ pub(crate) mod listed {
     pub(crate) const YES: u8 = 1;
     /// The trimmer is looking at its versions.
     pub(crate) const TRIMMED: u8 = 2;
-    /// Dropped while listed: its contents are freed, the memory is the trimmer's.
+    /// Dropped, contents not freed yet.
     pub(crate) const DEAD: u8 = 3;
     /// Dropped while trimmed: all of it is the trimmer's.
     pub(crate) const LEFT: u8 = 4;
+    /// Dropped while listed, and the contents are freed: the memory is the trimmer's.
+    pub(crate) const EMPTY: u8 = 5;
+    /// Dropped, and no longer listed: whoever frees the contents frees the memory.
+    pub(crate) const UNLISTED: u8 = 6;
 }
 
 #[repr(C)]
@@ -353,7 +357,18 @@ impl Node {
         self.listed.compare_exchange(from, to, AcqRel, Acquire).is_ok()
     }
 
-    /// The trimmer's: false if the signal was dropped, and its memory is the caller's to free.
+    /// The trimmer's, of a dropped signal: true if the memory is the caller's to free, false if
+    /// it is that of whoever frees the contents. The second of the two frees it.
+    pub(crate) fn leave_list(&self) -> bool {
+        !self.move_listed(listed::DEAD, listed::UNLISTED)
+    }
+
+    /// Whoever freed the contents of a listed signal: true if the memory is the caller's, too.
+    pub(crate) fn leave_empty(&self) -> bool {
+        !self.move_listed(listed::DEAD, listed::EMPTY)
+    }
+
+    /// The trimmer's: false if the signal was dropped.
     pub(crate) fn begin_trim(&self) -> bool {
         self.move_listed(listed::YES, listed::TRIMMED)
     }

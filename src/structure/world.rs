@@ -367,7 +367,8 @@ impl World {
             for (node, share) in doomed {
                 // SAFETY: taken from the list, so ours, once.
                 self.contain_drop(|| unsafe { node::drop_contents(node) });
-                if share == Share::All {
+                // SAFETY: the memory is freed by the second of this thread and the trimmer.
+                if share == Share::All || unsafe { node.as_ref() }.leave_empty() {
                     self.inter(node);
                 }
             }

@@ -43,7 +43,7 @@ impl Handle {
 
     pub(crate) fn try_get(&self, way: usize) -> Outcome {
         match self {
-            Handle::Computed(computed, _) if way % 3 == 0 => {
+            Handle::Computed(computed, _) if way.is_multiple_of(3) => {
                 computed.try_get().map(|value| self.seen(value)).map_err(|_| Failed)
             }
             Handle::Signal(..) => Ok(self.get(way)),
@@ -188,10 +188,11 @@ impl Plant {
     }
 
     fn computed(&self, spec: &ComputedSpec, evaluations: bool) -> Computed<Val> {
-        if spec.fixed && spec.compare == Compare::Number {
-            if let Some(node) = self.fixed(&spec.rule) {
-                return node;
-            }
+        if spec.fixed
+            && spec.compare == Compare::Number
+            && let Some(node) = self.fixed(&spec.rule)
+        {
+            return node;
         }
         let run = self.closure(&spec.rule, evaluations.then(|| Arc::clone(&self.evaluations)));
         let compare = spec.compare;

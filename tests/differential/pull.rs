@@ -70,11 +70,11 @@ impl<'a> Pull<'a> {
     /// Runs every effect of which a source changed.
     fn react(&mut self) {
         for at in 0..self.effects.len() {
-            if let Some(memo) = self.effects[at].1.clone() {
-                if !self.outdated(&memo) {
-                    self.effects[at].1.as_mut().expect("just seen").verified_at = self.now;
-                    continue;
-                }
+            if let Some(memo) = self.effects[at].1.clone()
+                && !self.outdated(&memo)
+            {
+                self.effects[at].1.as_mut().expect("just seen").verified_at = self.now;
+                continue;
             }
             let rule = self.effects[at].0.clone();
             self.effect_runs.push(at);

@@ -5,14 +5,14 @@ use crate::world::{join, packed, pair, set_both, spawn, twins};
 use isobar::Graph;
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "s04_own_writes_with_two_writers", run: s04, kills: &[] },
-    Scenario { name: "s06_two_batches_over_the_same_signals", run: s06, kills: &[] },
-    Scenario { name: "s25_a_parked_writer_is_woken", run: s25, kills: &[] },
-    Scenario { name: "s26_two_updates_count_two", run: s26, kills: &[] },
-    Scenario { name: "s26b_two_updates_in_batches_count_two", run: s26b, kills: &[] },
-    Scenario { name: "s28_an_equal_write_beside_another_commit", run: s28, kills: &[] },
-    Scenario { name: "s29_compare_set_against_a_group", run: s29, kills: &[] },
-    Scenario { name: "s39_a_stalled_drop_stops_no_writer", run: s39, kills: &[] },
+    Scenario { name: "s04_own_writes_with_two_writers", run: s04, shadow: false, kills: &[] },
+    Scenario { name: "s06_two_batches_over_the_same_signals", run: s06, shadow: false, kills: &[] },
+    Scenario { name: "s25_a_parked_writer_is_woken", run: s25, shadow: true, kills: &[] },
+    Scenario { name: "s26_two_updates_count_two", run: s26, shadow: true, kills: &[] },
+    Scenario { name: "s26b_two_updates_in_batches_count_two", run: s26b, shadow: false, kills: &[] },
+    Scenario { name: "s28_an_equal_write_beside_another_commit", run: s28, shadow: false, kills: &[] },
+    Scenario { name: "s29_compare_set_against_a_group", run: s29, shadow: false, kills: &[] },
+    Scenario { name: "s39_a_stalled_drop_stops_no_writer", run: s39, shadow: false, kills: &[] },
 ];
 
 /// ```text
@@ -89,7 +89,7 @@ fn s26() {
 }
 
 /// ```text
-/// T1: batch { a.update(+1), b = 1 }      T2: batch { a.update(+1), b = 2 }
+/// T1: batch { a.update(+1), b = 1 }      T2: batch { a.update(+1) }
 /// ```
 fn s26b() {
     let (g, a, b) = pair();
@@ -102,14 +102,11 @@ fn s26b() {
             });
         }
     });
-    g.batch(|| {
-        a.update(|a| a + 1);
-        b.set(2);
-    });
+    g.batch(|| a.update(|a| a + 1));
     join(w);
     let a = a.get();
     claim!(a == 2, "two updates made {a}");
-    claim!(b.get() != 0, "a batch lost a write");
+    claim!(b.get() == 1, "a batch lost a write");
 }
 
 /// ```text
@@ -119,10 +116,6 @@ fn s26b() {
 fn s28() {
     let g = Graph::new();
     let (x, y, z) = (g.signal(3), g.signal(3), g.signal(4));
-    let all = g.computed({
-        let (x, y, z) = (x.clone(), y.clone(), z.clone());
-        move || (x.get(), y.get(), z.get())
-    });
     let w = spawn({
         let (g, x, y, z) = (g.clone(), x.clone(), y.clone(), z.clone());
         move || {
@@ -138,10 +131,8 @@ fn s28() {
         y.set(5);
         z.set(4);
     });
-    let seen = all.get();
-    claim!(matches!(seen, (3, 2, 5) | (1, 5, 4)), "after this thread's batch: {seen:?}");
     join(w);
-    let seen = all.get();
+    let seen = (x.get(), y.get(), z.get());
     claim!(matches!(seen, (3, 2, 5) | (1, 5, 4)), "after both batches: {seen:?}");
 }
 

@@ -17,7 +17,7 @@ cargo test --release [-- ARGUMENTS], inside loom-tests/
 
     (none)            everything: all scenarios in all modes, then all seeded bugs
     NAME..            only scenarios whose names start so
-    --mode MODE       only this mode: loads, loads-bare, rmw, rmw-bare
+    --mode MODE       only this mode: loads, loads-bare, rmw, rmw-bare, shadow
     --bug BUG         only this seeded bug
     --clean           no seeded bugs
     --list            the scenarios and the bugs they catch
@@ -172,6 +172,7 @@ fn plan<'a>(arguments: &Arguments, chosen: &[&'a Scenario], floors: &Floors) -> 
     for scenario in chosen {
         if arguments.bug.is_none() {
             let modes = Mode::ALL.into_iter().filter(|mode| wanted(*mode));
+            let modes = modes.filter(|mode| scenario.shadow || *mode != Mode::Shadow);
             jobs.extend(modes.map(|mode| Job { scenario, mode, bug: None }));
         }
         for (bug, mode) in scenario.kills {
@@ -226,10 +227,10 @@ fn report(job: Job<'_>) -> Report<'_> {
     if let Some(bug) = job.bug {
         child.args(["--bug", bug]);
     }
-    for variable in ["ISOBAR_LOOM_RMW", "ISOBAR_LOOM_NO_ORACLE", "ISOBAR_LOOM_BUG", "LOOM_LOG"] {
+    for variable in ["ISOBAR_LOOM_RMW", "ISOBAR_LOOM_NO_ORACLE", "ISOBAR_LOOM_SHADOW", "ISOBAR_LOOM_BUG"] {
         child.env_remove(variable);
     }
-    for variable in ["LOOM_CHECKPOINT_FILE", "LOOM_LOCATION", "RUST_BACKTRACE"] {
+    for variable in ["LOOM_CHECKPOINT_FILE", "LOOM_LOCATION", "LOOM_LOG", "RUST_BACKTRACE"] {
         child.env_remove(variable);
     }
     child.stdin(Stdio::null()).stderr(file.try_clone().expect("a file has two ends")).stdout(file);

@@ -7,13 +7,13 @@ use isobar::{Computed, Graph};
 use std::sync::{Arc, Mutex};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "s17_a_computed_is_dropped_while_it_is_marked", run: s17, kills: &[] },
-    Scenario { name: "s18_a_source_is_dropped_while_its_observer_checks_it", run: s18, kills: &[] },
-    Scenario { name: "s31_an_evaluation_holds_its_revision", run: s31, kills: &[] },
-    Scenario { name: "s31b_a_snapshot_holds_its_revision", run: s31b, kills: &[] },
-    Scenario { name: "s31c_an_evaluation_holds_the_memos_it_found", run: s31c, kills: &[] },
-    Scenario { name: "s32_a_signal_is_dropped_while_it_is_trimmed", run: s32, kills: &[] },
-    Scenario { name: "s37_a_value_looked_at_stays", run: s37, kills: &[] },
+    Scenario { name: "s17_a_computed_is_dropped_while_it_is_marked", run: s17, shadow: false, kills: &[] },
+    Scenario { name: "s18_a_source_is_dropped_while_its_observer_checks_it", run: s18, shadow: false, kills: &[] },
+    Scenario { name: "s31_an_evaluation_holds_its_revision", run: s31, shadow: false, kills: &[] },
+    Scenario { name: "s31b_a_snapshot_holds_its_revision", run: s31b, shadow: false, kills: &[] },
+    Scenario { name: "s31c_an_evaluation_holds_the_memos_it_found", run: s31c, shadow: false, kills: &[] },
+    Scenario { name: "s32_a_signal_is_dropped_while_it_is_trimmed", run: s32, shadow: true, kills: &[] },
+    Scenario { name: "s37_a_value_looked_at_stays", run: s37, shadow: false, kills: &[] },
 ];
 
 /// ```text
@@ -32,7 +32,6 @@ fn s17() {
         b.set(1);
     });
     a.set(1);
-    a.set(2);
     join(t);
 }
 
@@ -57,13 +56,12 @@ fn s18() {
         let d = d.clone();
         move || {
             let d = d.get();
-            claim!((8..=10).contains(&d), "d is {d}");
+            claim!(d == 8 || d == 9, "d is {d}");
         }
     });
     a.set(2);
-    a.set(3);
     join(r);
-    claim!(d.get() == 10, "d is stale after the join");
+    claim!(d.get() == 9, "d is stale after the join");
 }
 
 /// ```text
@@ -130,7 +128,7 @@ fn s31c() {
     let r = spawn(move || drop(d.get()));
     a.set(1);
     n.with(|_| ());
-    for value in 2..5 {
+    for value in 2..4 {
         a.set(value);
     }
     join(r);
@@ -168,7 +166,7 @@ fn s37() {
             });
         }
     });
-    for value in 1..5 {
+    for value in 1..3 {
         a.set(Canary::new(value));
     }
     join(r);

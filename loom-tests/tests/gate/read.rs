@@ -4,10 +4,10 @@ use crate::scenario::{Mode::*, Scenario, claim};
 use crate::world::{above, join, pair, set_both, spawn, twins};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "s05_reads_at_top_level_do_not_go_back", run: s05, kills: &[] },
-    Scenario { name: "s09_a_snapshot_is_one_revision", run: s09, kills: &[] },
-    Scenario { name: "s14_members_of_a_group_are_seen_whole", run: s14, kills: &[] },
-    Scenario { name: "s34_a_read_finds_a_version_while_all_are_replaced", run: s34, kills: &[] },
+    Scenario { name: "s05_reads_at_top_level_do_not_go_back", run: s05, shadow: true, kills: &[] },
+    Scenario { name: "s09_a_snapshot_is_one_revision", run: s09, shadow: false, kills: &[] },
+    Scenario { name: "s14_members_of_a_group_are_seen_whole", run: s14, shadow: false, kills: &[] },
+    Scenario { name: "s34_a_read_finds_a_version_while_all_are_replaced", run: s34, shadow: false, kills: &[] },
 ];
 
 /// ```text
@@ -32,13 +32,14 @@ fn s05() {
 }
 
 /// ```text
-/// W: two batches, d.get()      R: snapshot { a, d, n, b }
+/// W: batch { a = 2, b = 2 }, d.get()      R: snapshot { a, d, n, b }
 /// ```
 fn s09() {
     let (g, a, b) = pair();
     let n = twins(&g, &a, &b);
     let d = above(&g, &n);
     d.get();
+    set_both(&g, &a, &b, 1);
     let r = spawn({
         let (g, a, b, d) = (g.clone(), a.clone(), b.clone(), d.clone());
         move || {
@@ -50,33 +51,32 @@ fn s09() {
             );
         }
     });
-    set_both(&g, &a, &b, 1);
     set_both(&g, &a, &b, 2);
     d.get();
     join(r);
 }
 
 /// ```text
-/// W1: batch { a = 1, b = 1 }      W2: batch { a = 2, b = 2 }      R: a.get(), b.get()
+/// W1: batch { a = 1, b = 1 }      W2: a = 2      R: a.get(), b.get()
 /// ```
-/// The batches may be committed as one group: two pending versions of each signal.
+/// The two may be committed as one group: then a has two pending versions.
 fn s14() {
     let (g, a, b) = pair();
     let w = spawn({
-        let (g, a, b) = (g.clone(), a.clone(), b.clone());
+        let (a, b) = (a.clone(), b.clone());
         move || set_both(&g, &a, &b, 1)
     });
     let r = spawn({
         let (a, b) = (a.clone(), b.clone());
         move || {
             let (x, y) = (a.get(), b.get());
-            claim!(x == 0 || y != 0, "b = 0 was read after a = {x}");
+            claim!(x != 1 || y == 1, "b = {y} was read after a = {x}");
         }
     });
-    set_both(&g, &a, &b, 2);
+    a.set(2);
     join(w);
     join(r);
-    claim!(a.get() == b.get(), "half a batch is left");
+    claim!(a.get() != 0 && b.get() == 1, "a write was lost");
 }
 
 /// ```text

@@ -13,10 +13,14 @@ pub enum Mode {
     Rmw,
     /// Loads as read-modify-writes, oracle off.
     RmwBare,
+    /// Loads as they are, each beside a read-modify-write of a second atomic: all interleavings
+    /// and all values that a load may see; oracle off. Explodes soon, so for small scenarios.
+    Shadow,
 }
 
 impl Mode {
-    pub const ALL: [Mode; 4] = [Mode::Loads, Mode::LoadsBare, Mode::Rmw, Mode::RmwBare];
+    pub const ALL: [Mode; 5] =
+        [Mode::Loads, Mode::LoadsBare, Mode::Rmw, Mode::RmwBare, Mode::Shadow];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -24,6 +28,7 @@ impl Mode {
             Self::LoadsBare => "loads-bare",
             Self::Rmw => "rmw",
             Self::RmwBare => "rmw-bare",
+            Self::Shadow => "shadow",
         }
     }
 
@@ -38,6 +43,7 @@ impl Mode {
             Self::LoadsBare => &["ISOBAR_LOOM_NO_ORACLE"],
             Self::Rmw => &["ISOBAR_LOOM_RMW"],
             Self::RmwBare => &["ISOBAR_LOOM_RMW", "ISOBAR_LOOM_NO_ORACLE"],
+            Self::Shadow => &["ISOBAR_LOOM_SHADOW", "ISOBAR_LOOM_NO_ORACLE"],
         }
     }
 }
@@ -47,6 +53,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// One execution.
     pub run: fn(),
+    /// Is it small enough for the mode `Shadow`?
+    pub shadow: bool,
     /// The seeded bugs it must catch, and in which mode it does.
     pub kills: &'static [(&'static str, Mode)],
 }

@@ -148,7 +148,11 @@ mod machine {
                 #[track_caller]
                 pub(crate) fn load(&self, order: Ordering) -> $int {
                     self.1.touch();
-                    if loads_are_rmw() { self.0.fetch_add(0, rmw(order)) } else { self.0.load(order) }
+                    if loads_are_rmw() {
+                        self.0.fetch_add(0, rmw(order))
+                    } else {
+                        self.0.load(order)
+                    }
                 }
 
                 #[track_caller]
@@ -194,11 +198,7 @@ mod machine {
         #[track_caller]
         pub(crate) fn load(&self, order: Ordering) -> bool {
             self.1.touch();
-            if loads_are_rmw() {
-                self.0.fetch_or(false, rmw(order))
-            } else {
-                self.0.load(order)
-            }
+            if loads_are_rmw() { self.0.fetch_or(false, rmw(order)) } else { self.0.load(order) }
         }
 
         #[track_caller]

@@ -39,7 +39,7 @@ fn cycles_across_threads() {
 
 /// What a and b are at a gate; `None` is a cycle.
 fn expected(gate: u64) -> (Option<u64>, Option<u64>) {
-    match (gate % 2 == 0, gate % 3 == 0) {
+    match (gate.is_multiple_of(2), gate.is_multiple_of(3)) {
         (true, true) => (Some(1), Some(10)),
         (true, false) => (Some(1), Some(11)),
         (false, true) => (Some(11), Some(10)),

@@ -57,7 +57,7 @@ impl Triple {
 
 /// Whether the numbers read at one revision belong together.
 fn belong(n: u64, twice: u64, thrice: u64, sum: u64, parity: u64) -> bool {
-    let parity_due = if n % 2 == 0 { 0 } else { 1 };
+    let parity_due = if n.is_multiple_of(2) { 0 } else { 1 };
     (twice, thrice, sum, parity) == (2 * n, 3 * n, 6 * n, parity_due)
 }
 

@@ -66,18 +66,18 @@ fn come_and_go(g: &Graph, root: &Signal<u64>, census: &Census, number: u64) {
         let doubled = doubled.clone();
         move || doubled.with(Tracked::number)
     });
-    let effect = (number % 4 == 0).then(|| {
+    let effect = number.is_multiple_of(4).then(|| {
         let above = above.clone();
         g.effect(move || assert!(above.get() >= number))
     });
     assert!(above.get() >= number);
     own.set(census.value(number + 1));
-    if number % 16 == 0 {
+    if number.is_multiple_of(16) {
         root.update(|n| n + 1);
     }
     assert!(above.get() > number);
     // In both orders: sources before observers, and after.
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         drop(own);
         drop(effect);
         drop(doubled);
@@ -187,6 +187,7 @@ fn slow_user_code_keeps_its_versions_only() {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::enum_variant_names, reason = "each names the place of the stall")]
 enum Slow {
     InComputed,
     InWith,
@@ -214,7 +215,7 @@ impl Flow {
     fn commit(&self, commits: &mut u64) {
         *commits += 1;
         self.signal.set(self.census.value(*commits));
-        if *commits % 256 == 0 {
+        if (*commits).is_multiple_of(256) {
             self.peak.fetch_max(self.census.living(), Ordering::Relaxed);
             let awaiting = self.graph.stats().awaiting_reclamation;
             self.peak_awaiting.fetch_max(awaiting, Ordering::Relaxed);

@@ -66,7 +66,7 @@ impl Ground {
             let s = s.clone();
             move || {
                 let s = s.get();
-                assert!(s % 3 != 0, "{DELIBERATE}: a third");
+                assert!(!s.is_multiple_of(3), "{DELIBERATE}: a third");
                 s
             }
         });
@@ -128,8 +128,8 @@ impl Ground {
             let snap = self.graph.snapshot();
             let s = snap.get(&self.s);
             let right = match (snap.try_get(&self.thirds), snap.try_get(&self.above)) {
-                (Ok(third), Ok(above)) => s % 3 != 0 && third == s && above == s * 1001,
-                (Err(first), Err(second)) => s % 3 == 0 && told(&first) && told(&second),
+                (Ok(third), Ok(above)) => !s.is_multiple_of(3) && third == s && above == s * 1001,
+                (Err(first), Err(second)) => s.is_multiple_of(3) && told(&first) && told(&second),
                 _ => false,
             };
             // At top level the value may be of any state, but it is a right one of that state.

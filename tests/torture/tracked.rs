@@ -47,7 +47,7 @@ pub(crate) fn reading<R>(read: impl FnOnce() -> R) -> R {
     result
 }
 
-const ALIVE: u64 = 0x5151_0bA2_5151_0bA2;
+const ALIVE: u64 = 0x5151_0ba2_5151_0ba2;
 
 /// A number that knows whether it is still alive.
 pub(crate) struct Tracked {

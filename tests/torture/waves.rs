@@ -91,7 +91,7 @@ impl Wide {
         let (mut reads, mut wrong, mut newest) = (0, 0, 0);
         while shift.goes_on(reads) {
             let sum = self.sum.get();
-            wrong += u64::from(sum % WIDTH != 0 || sum < newest);
+            wrong += u64::from(!sum.is_multiple_of(WIDTH) || sum < newest);
             newest = sum;
             let one = self.level[(reads * 7 % WIDTH) as usize].get();
             wrong += u64::from(one * WIDTH < newest);

@@ -9,8 +9,18 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "s06_two_batches_over_the_same_signals", run: s06, shadow: false, kills: &[] },
     Scenario { name: "s25_a_parked_writer_is_woken", run: s25, shadow: true, kills: &[] },
     Scenario { name: "s26_two_updates_count_two", run: s26, shadow: true, kills: &[] },
-    Scenario { name: "s26b_two_updates_in_batches_count_two", run: s26b, shadow: false, kills: &[] },
-    Scenario { name: "s28_an_equal_write_beside_another_commit", run: s28, shadow: false, kills: &[] },
+    Scenario {
+        name: "s26b_two_updates_in_batches_count_two",
+        run: s26b,
+        shadow: false,
+        kills: &[],
+    },
+    Scenario {
+        name: "s28_an_equal_write_beside_another_commit",
+        run: s28,
+        shadow: false,
+        kills: &[],
+    },
     Scenario { name: "s29_compare_set_against_a_group", run: s29, shadow: false, kills: &[] },
     Scenario { name: "s39_a_stalled_drop_stops_no_writer", run: s39, shadow: false, kills: &[] },
 ];

@@ -10,13 +10,38 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "s01_first_read_against_a_batch", run: s01, shadow: true, kills: &[] },
     Scenario { name: "s02_clean_read_against_a_batch", run: s02, shadow: true, kills: &[] },
     Scenario { name: "s08_two_first_readers_and_a_batch", run: s08, shadow: false, kills: &[] },
-    Scenario { name: "s11_a_memo_is_exact_from_where_it_says", run: s11, shadow: false, kills: &[] },
-    Scenario { name: "s19_a_panic_is_the_value_and_frees_the_claim", run: s19, shadow: true, kills: &[] },
+    Scenario {
+        name: "s11_a_memo_is_exact_from_where_it_says",
+        run: s11,
+        shadow: false,
+        kills: &[],
+    },
+    Scenario {
+        name: "s19_a_panic_is_the_value_and_frees_the_claim",
+        run: s19,
+        shadow: true,
+        kills: &[],
+    },
     Scenario { name: "s20_a_cycle_over_two_threads_is_found", run: s20, shadow: false, kills: &[] },
     Scenario { name: "s22_an_equal_result_stops_the_wave", run: s22, shadow: true, kills: &[] },
-    Scenario { name: "s27_a_contended_diamond_runs_once_a_thread", run: s27, shadow: false, kills: &[] },
-    Scenario { name: "s36_a_released_claim_wakes_its_waiter_at_once", run: s36, shadow: true, kills: &[] },
-    Scenario { name: "s38_carried_threads_share_an_evaluation", run: s38, shadow: false, kills: &[] },
+    Scenario {
+        name: "s27_a_contended_diamond_runs_once_a_thread",
+        run: s27,
+        shadow: false,
+        kills: &[],
+    },
+    Scenario {
+        name: "s36_a_released_claim_wakes_its_waiter_at_once",
+        run: s36,
+        shadow: true,
+        kills: &[],
+    },
+    Scenario {
+        name: "s38_carried_threads_share_an_evaluation",
+        run: s38,
+        shadow: false,
+        kills: &[],
+    },
 ];
 
 /// ```text

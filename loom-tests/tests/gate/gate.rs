@@ -227,7 +227,9 @@ fn report(job: Job<'_>) -> Report<'_> {
     if let Some(bug) = job.bug {
         child.args(["--bug", bug]);
     }
-    for variable in ["ISOBAR_LOOM_RMW", "ISOBAR_LOOM_NO_ORACLE", "ISOBAR_LOOM_SHADOW", "ISOBAR_LOOM_BUG"] {
+    for variable in
+        ["ISOBAR_LOOM_RMW", "ISOBAR_LOOM_NO_ORACLE", "ISOBAR_LOOM_SHADOW", "ISOBAR_LOOM_BUG"]
+    {
         child.env_remove(variable);
     }
     for variable in ["LOOM_CHECKPOINT_FILE", "LOOM_LOCATION", "LOOM_LOG", "RUST_BACKTRACE"] {

@@ -7,12 +7,32 @@ use isobar::{Computed, Graph};
 use std::sync::{Arc, Mutex};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "s17_a_computed_is_dropped_while_it_is_marked", run: s17, shadow: false, kills: &[] },
-    Scenario { name: "s18_a_source_is_dropped_while_its_observer_checks_it", run: s18, shadow: false, kills: &[] },
+    Scenario {
+        name: "s17_a_computed_is_dropped_while_it_is_marked",
+        run: s17,
+        shadow: false,
+        kills: &[],
+    },
+    Scenario {
+        name: "s18_a_source_is_dropped_while_its_observer_checks_it",
+        run: s18,
+        shadow: false,
+        kills: &[],
+    },
     Scenario { name: "s31_an_evaluation_holds_its_revision", run: s31, shadow: false, kills: &[] },
     Scenario { name: "s31b_a_snapshot_holds_its_revision", run: s31b, shadow: false, kills: &[] },
-    Scenario { name: "s31c_an_evaluation_holds_the_memos_it_found", run: s31c, shadow: false, kills: &[] },
-    Scenario { name: "s32_a_signal_is_dropped_while_it_is_trimmed", run: s32, shadow: true, kills: &[] },
+    Scenario {
+        name: "s31c_an_evaluation_holds_the_memos_it_found",
+        run: s31c,
+        shadow: false,
+        kills: &[],
+    },
+    Scenario {
+        name: "s32_a_signal_is_dropped_while_it_is_trimmed",
+        run: s32,
+        shadow: true,
+        kills: &[],
+    },
     Scenario { name: "s37_a_value_looked_at_stays", run: s37, shadow: false, kills: &[] },
 ];
 

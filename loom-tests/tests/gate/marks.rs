@@ -9,7 +9,12 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "s10_an_unrelated_writer_combines", run: s10, shadow: true, kills: &[] },
     Scenario { name: "s12_a_source_found_while_it_is_set", run: s12, shadow: true, kills: &[] },
     Scenario { name: "s13_a_source_dropped_and_found_again", run: s13, shadow: true, kills: &[] },
-    Scenario { name: "s21_observers_grow_while_they_are_marked", run: s21, shadow: false, kills: &[] },
+    Scenario {
+        name: "s21_observers_grow_while_they_are_marked",
+        run: s21,
+        shadow: false,
+        kills: &[],
+    },
 ];
 
 /// ```text

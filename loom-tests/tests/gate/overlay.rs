@@ -4,9 +4,24 @@ use crate::scenario::{Mode::*, Scenario, claim};
 use crate::world::{join, packed, pair, spawn};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "s23_a_batchs_private_result_stays_private", run: s23, shadow: false, kills: &[] },
-    Scenario { name: "s30_transactions_check_the_signals_they_read", run: s30, shadow: false, kills: &[] },
-    Scenario { name: "s30b_transactions_check_the_computeds_they_read", run: s30b, shadow: false, kills: &[] },
+    Scenario {
+        name: "s23_a_batchs_private_result_stays_private",
+        run: s23,
+        shadow: false,
+        kills: &[],
+    },
+    Scenario {
+        name: "s30_transactions_check_the_signals_they_read",
+        run: s30,
+        shadow: false,
+        kills: &[],
+    },
+    Scenario {
+        name: "s30b_transactions_check_the_computeds_they_read",
+        run: s30b,
+        shadow: false,
+        kills: &[],
+    },
 ];
 
 /// ```text

@@ -7,7 +7,12 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "s05_reads_at_top_level_do_not_go_back", run: s05, shadow: true, kills: &[] },
     Scenario { name: "s09_a_snapshot_is_one_revision", run: s09, shadow: false, kills: &[] },
     Scenario { name: "s14_members_of_a_group_are_seen_whole", run: s14, shadow: false, kills: &[] },
-    Scenario { name: "s34_a_read_finds_a_version_while_all_are_replaced", run: s34, shadow: false, kills: &[] },
+    Scenario {
+        name: "s34_a_read_finds_a_version_while_all_are_replaced",
+        run: s34,
+        shadow: false,
+        kills: &[],
+    },
 ];
 
 /// ```text

@@ -124,17 +124,27 @@ fn walk(signal: &Node, revision: u64) -> NonNull<Header> {
 
 /// A read on its own: the newest state. Waits for nobody unless the node is a dirty computed
 /// that another thread is running.
+#[inline]
 fn newest(node: &Node) -> Result<Kept, ReadError> {
     if node.role() == NodeKind::Signal {
         return Ok(newest_version(node));
     }
+    match clean(node) {
+        Some(kept) => Ok(kept),
+        None => evaluated(node),
+    }
+}
+
+#[cold]
+fn evaluated(node: &Node) -> Result<Kept, ReadError> {
     loop {
-        if let Some(kept) = clean(node) {
-            return Ok(kept);
-        }
         // Acquire: what the owner published is looked at next.
         if frame::claims_held() == 0 && node.claim.load(Acquire) != 0 {
+            // Acquire: as above.
             node.world().progress.wait(None, || node.claim.load(Acquire) == 0);
+            if let Some(kept) = clean(node) {
+                return Ok(kept);
+            }
             continue;
         }
         let held = HeldView::newest(node.world());

@@ -187,6 +187,7 @@ impl Kept {
 }
 
 impl Drop for Kept {
+    #[inline]
     fn drop(&mut self) {
         match self.by {
             Keeping::Slot(local, slot) => {

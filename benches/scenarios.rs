@@ -266,7 +266,7 @@ fn produce<S: Shared>(each: u64, sensors: &[S], total: impl Fn() -> u64 + Sync) 
         true
     };
     let poll = |_| {
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::park_timeout(Duration::from_millis(1));
         black_box(total());
     };
     let done = beside(PRODUCERS, each, op, poll);

@@ -94,7 +94,8 @@ impl<'a> Oracle<'a> {
             for (id, outcome) in entry.read.iter().filter(|(id, _)| !free[*id]) {
                 ensure!(
                     outcomes[at][*id] == *outcome,
-                    "{:?} builds on {outcome:?} at node {id}, but right before its commit it was {:?}",
+                    "{:?} builds on {outcome:?} at node {id}, but right before its commit \
+                     it was {:?}",
                     entry.op,
                     outcomes[at][*id]
                 );
@@ -133,7 +134,8 @@ impl<'a> Oracle<'a> {
                 let found = node.in_snapshot(&snap, id);
                 ensure!(
                     found == due[id],
-                    "history at {revision}: node {id} is {found:?} where {:?} is due, over {signals:?}",
+                    "history at {revision}: node {id} is {found:?} where {:?} is due, over \
+                     {signals:?}",
                     due[id]
                 );
             }
@@ -334,7 +336,10 @@ impl<'a> Oracle<'a> {
             let last = logged.iter().rfind(|(_, place)| *place <= sight.log).map_or(0, |l| l.0);
             let next =
                 logged.iter().find(|(_, place)| *place > sight.log).map_or(u32::MAX, |l| l.0);
-            let wrote = |at: &u32| matches!(&script[*at as usize - 1], Op::Lone { write, .. } if write.signal == signal);
+            let wrote = |at: &u32| {
+                let op = &script[*at as usize - 1];
+                matches!(op, Op::Lone { write, .. } if write.signal == signal)
+            };
             let least = (1..=last).rev().find(wrote).unwrap_or(0);
             let at = mine.map_or(0, |op| op.at);
             ensure!(

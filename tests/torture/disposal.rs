@@ -37,7 +37,8 @@ fn dispose_under_load() {
         let (runs, cleanups) = (counts.runs(), counts.cleanups.load(Ordering::Relaxed));
         let late = counts.late.load(Ordering::Relaxed);
         println!(
-            "dispose: {effects} effects, {commits} commits, {runs} runs, {cleanups} cleanups, {late} late"
+            "dispose: {effects} effects, {commits} commits, {runs} runs, {cleanups} \
+             cleanups, {late} late"
         );
         assert_eq!(late, 0, "runs that began or went on after dispose had returned");
         assert_eq!(runs, cleanups, "one cleanup for each run");

@@ -228,7 +228,8 @@ impl Flow {
         self.graph.collect();
         let kept = self.census.living();
         println!(
-            "{name}: {commits} commits, at most {peak} values alive, {awaiting} awaiting, {kept} kept"
+            "{name}: {commits} commits, at most {peak} values alive, {awaiting} awaiting, \
+             {kept} kept"
         );
         assert!(peak < SLACK, "{name}: {peak} values alive");
         assert!(awaiting < SLACK, "{name}: {awaiting} values awaiting reclamation");

@@ -30,7 +30,8 @@ fn wide_levels_in_parallel() {
         let wrong_runs = wide.wrong_runs.load(Ordering::Relaxed);
         let stats = wide.graph.stats();
         println!(
-            "wide: {commits} commits, {wrong} glitches in {reads} reads, {wrong_runs} in effect runs, \
+            "wide: {commits} commits, {wrong} glitches in {reads} reads, {wrong_runs} in \
+             effect runs, \
              {} waves parallel, {} sequential",
             stats.waves_parallel, stats.waves_sequential
         );

@@ -247,7 +247,7 @@ fn report(job: Job<'_>) -> Report<'_> {
             child.wait().expect("the child is ours");
             break None;
         }
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::park_timeout(Duration::from_millis(10));
     };
     let told = std::fs::read(&log).unwrap_or_default();
     let told = String::from_utf8_lossy(&told);
@@ -368,7 +368,8 @@ impl Floors {
             }
         }
         let head = format!(
-            "# The least number of executions explored at preemption bound 2: {FLOOR_PERCENT} % of what was\n\
+            "# The least number of executions explored at preemption bound 2: \
+             {FLOOR_PERCENT} % of what was\n\
              # measured. Written by `cargo test --release -- --record`.\n"
         );
         let lines =

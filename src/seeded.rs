@@ -82,8 +82,6 @@ bugs! {
     MarkStopsEarly = "mark-stops-early",
     /// A memo is used at revisions before it was exact.
     ValidFromIgnored = "valid-from-ignored",
-    /// A replaced memo is kept for the revisions up to its replacement's only.
-    UntilShort = "until-short",
     /// What a version that is not visible yet supersedes may go.
     TrimPending = "trim-pending",
     /// A value is dropped although a thread announced that it looks at it.
@@ -106,8 +104,6 @@ bugs! {
     NoWaveFence = "no-wave-fence",
     /// A waiter registers without a fence before its check.
     NoWaitFence = "no-wait-fence",
-    /// The flip gives nothing to who sees it.
-    FlipRelaxed = "flip-relaxed",
     /// A released claim gives nothing to the next owner.
     ClaimRelaxed = "claim-relaxed",
     /// A panic leaves the claim held.

@@ -180,8 +180,10 @@ impl<'w> Right<'w> {
             // Release: the next holder sees everything; pairs with the exchange in `try_right`.
             world.right.store(false, Release);
             finish(collected.done);
-            // Pairs with the fence in `wait`.
-            fence(SeqCst);
+            if !seeded(Bug::NoInboxFence) {
+                // Pairs with the fence in `wait`.
+                fence(SeqCst);
+            }
             // Relaxed: ordered by the fences.
             let missed = !world.inbox.load(Relaxed).is_null();
             if !missed || seeded(Bug::InboxForgotten) || !try_right(world) {
@@ -339,8 +341,7 @@ impl<'w> Group<'w> {
         self.mark(start, end);
         // Release: the flip. Whoever sees this revision sees its versions and all its marks
         // (claim C2); pairs with every Acquire load of the clock.
-        let order = if seeded(Bug::FlipRelaxed) { Relaxed } else { Release };
-        world.clock.store(self.installed, order);
+        world.clock.store(self.installed, Release);
         each_installed(start, end, |_, write, block| self.supersede(write, block));
         self.count(self.installed - self.visible);
         self.visible = self.installed;

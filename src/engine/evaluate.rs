@@ -457,10 +457,7 @@ fn publish(view: &View, step: Step<'_>, block: Shared, recorded: Recorded) -> Fo
             node.value.store(new.as_ptr(), Release);
             if let Some(old) = old {
                 // Nobody who finds the node clean for the old memo is at this stamp or beyond.
-                let mut until = node.stamp().max(view.revision + 1);
-                if seeded(Bug::UntilShort) {
-                    until = view.revision + 1;
-                }
+                let until = node.stamp().max(view.revision + 1);
                 view.retire(old, until);
             }
             new

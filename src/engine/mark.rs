@@ -51,6 +51,7 @@ impl<'w> Marker<'w> {
                 // SAFETY: the right's own cell.
                 at = node.next.with(|next| unsafe { *next });
                 node.observers.each(|observer| self.mark(observer, rounds));
+                reclaim::check(node);
             }
         }
     }

@@ -189,6 +189,9 @@ impl Kept {
 impl Drop for Kept {
     #[inline]
     fn drop(&mut self) {
+        if !matches!(self.by, Keeping::Count) {
+            crate::reclaim::check(self.block.as_ptr());
+        }
         match self.by {
             Keeping::Slot(local, slot) => {
                 // SAFETY: `Kept` is not `Send`, so this is the record's thread.

@@ -5,24 +5,21 @@ use crate::world::{join, packed, pair, set_both, spawn, twins};
 use isobar::Graph;
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "s04_own_writes_with_two_writers", run: s04, shadow: false, kills: &[] },
-    Scenario { name: "s06_two_batches_over_the_same_signals", run: s06, shadow: false, kills: &[] },
-    Scenario { name: "s25_a_parked_writer_is_woken", run: s25, shadow: true, kills: &[] },
-    Scenario { name: "s26_two_updates_count_two", run: s26, shadow: true, kills: &[] },
-    Scenario {
-        name: "s26b_two_updates_in_batches_count_two",
-        run: s26b,
-        shadow: false,
-        kills: &[],
-    },
-    Scenario {
-        name: "s28_an_equal_write_beside_another_commit",
-        run: s28,
-        shadow: false,
-        kills: &[],
-    },
-    Scenario { name: "s29_compare_set_against_a_group", run: s29, shadow: false, kills: &[] },
-    Scenario { name: "s39_a_stalled_drop_stops_no_writer", run: s39, shadow: false, kills: &[] },
+    Scenario::new("s04_own_writes_with_two_writers", s04).kills(&[("claim-relaxed", Loads)]),
+    Scenario::new("s06_two_batches_over_the_same_signals", s06),
+    Scenario::new("s25_a_parked_writer_is_woken", s25).shadow().kills(&[
+        ("inbox-forgotten", Rmw),
+        ("no-wake", Rmw),
+        ("no-inbox-fence", Shadow),
+    ]),
+    Scenario::new("s26_two_updates_count_two", s26).shadow().kills(&[("condition-unchecked", Rmw)]),
+    Scenario::new("s26b_two_updates_in_batches_count_two", s26b).kills(&[("no-replay", Rmw)]),
+    Scenario::new("s28_an_equal_write_beside_another_commit", s28)
+        .kills(&[("equal-unchecked", Rmw)]),
+    Scenario::new("s29_compare_set_against_a_group", s29)
+        .loads_bound(1)
+        .kills(&[("condition-unchecked", Rmw)]),
+    Scenario::new("s39_a_stalled_drop_stops_no_writer", s39),
 ];
 
 /// ```text

@@ -7,28 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "s15_an_effect_sees_the_last_of_two_commits",
-        run: s15,
-        shadow: true,
-        kills: &[],
-    },
-    Scenario {
-        name: "s15b_an_effects_first_run_against_a_commit",
-        run: s15b,
-        shadow: false,
-        kills: &[],
-    },
-    Scenario { name: "s16_settled_means_seen", run: s16, shadow: false, kills: &[] },
-    Scenario { name: "s16b_settle_waits_for_a_first_run", run: s16b, shadow: true, kills: &[] },
-    Scenario { name: "s24_a_level_on_two_workers", run: s24, shadow: false, kills: &[] },
-    Scenario {
-        name: "s33_an_effect_reads_what_another_thread_evaluates",
-        run: s33,
-        shadow: false,
-        kills: &[],
-    },
-    Scenario { name: "s35_disposed_means_not_running", run: s35, shadow: true, kills: &[] },
+    Scenario::new("s15_an_effect_sees_the_last_of_two_commits", s15)
+        .shadow()
+        .kills(&[("no-second-look", Rmw), ("no-wave-fence", Shadow)]),
+    Scenario::new("s15b_an_effects_first_run_against_a_commit", s15b)
+        .kills(&[("no-requeue", Rmw), ("running-forgotten", Loads)]),
+    Scenario::new("s16_settled_means_seen", s16),
+    Scenario::new("s16b_settle_waits_for_a_first_run", s16b)
+        .shadow()
+        .kills(&[("notify-unfenced", Loads)]),
+    Scenario::new("s24_a_level_on_two_workers", s24),
+    Scenario::new("s33_an_effect_reads_what_another_thread_evaluates", s33),
+    Scenario::new("s35_disposed_means_not_running", s35).shadow(),
 ];
 
 /// Remembers what it saw, and that it was never in two places at once or went back.

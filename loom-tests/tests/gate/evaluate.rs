@@ -7,41 +7,31 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "s01_first_read_against_a_batch", run: s01, shadow: true, kills: &[] },
-    Scenario { name: "s02_clean_read_against_a_batch", run: s02, shadow: true, kills: &[] },
-    Scenario { name: "s08_two_first_readers_and_a_batch", run: s08, shadow: false, kills: &[] },
-    Scenario {
-        name: "s11_a_memo_is_exact_from_where_it_says",
-        run: s11,
-        shadow: false,
-        kills: &[],
-    },
-    Scenario {
-        name: "s19_a_panic_is_the_value_and_frees_the_claim",
-        run: s19,
-        shadow: true,
-        kills: &[],
-    },
-    Scenario { name: "s20_a_cycle_over_two_threads_is_found", run: s20, shadow: false, kills: &[] },
-    Scenario { name: "s22_an_equal_result_stops_the_wave", run: s22, shadow: true, kills: &[] },
-    Scenario {
-        name: "s27_a_contended_diamond_runs_once_a_thread",
-        run: s27,
-        shadow: false,
-        kills: &[],
-    },
-    Scenario {
-        name: "s36_a_released_claim_wakes_its_waiter_at_once",
-        run: s36,
-        shadow: true,
-        kills: &[],
-    },
-    Scenario {
-        name: "s38_carried_threads_share_an_evaluation",
-        run: s38,
-        shadow: false,
-        kills: &[],
-    },
+    Scenario::new("s01_first_read_against_a_batch", s01).shadow().kills(&[
+        ("no-inherit", Rmw),
+        ("read-head", Rmw),
+        ("subscribe-late", Rmw),
+        ("no-mark-fence", Shadow),
+        ("no-inherit-fence", Shadow),
+    ]),
+    Scenario::new("s02_clean_read_against_a_batch", s02).shadow(),
+    Scenario::new("s08_two_first_readers_and_a_commit", s08).loads_bound(1).kills(&[
+        ("publish-before-inherit", Rmw),
+        ("inherit-skips-computeds", Rmw),
+        ("no-taint", Rmw),
+    ]),
+    Scenario::new("s11_a_memo_is_exact_from_where_it_says", s11)
+        .kills(&[("valid-from-backdated", Rmw), ("valid-from-ignored", Rmw)]),
+    Scenario::new("s19_a_panic_is_the_value_and_frees_the_claim", s19)
+        .shadow()
+        .kills(&[("claim-lost", Rmw), ("no-wait-fence", Loads)]),
+    Scenario::new("s20_a_cycle_over_two_threads_is_found", s20).kills(&[("wait-with-claim", Rmw)]),
+    Scenario::new("s22_an_equal_result_stops_the_wave", s22).shadow().kills(&[("no-cutoff", Rmw)]),
+    Scenario::new("s27_a_contended_diamond_runs_once_a_thread", s27).kills(&[("no-table", Rmw)]),
+    Scenario::new("s36_a_released_claim_wakes_its_waiter_at_once", s36)
+        .shadow()
+        .kills(&[("notify-unfenced", Loads), ("no-wait-fence", Loads)]),
+    Scenario::new("s38_carried_threads_share_an_evaluation", s38),
 ];
 
 /// ```text

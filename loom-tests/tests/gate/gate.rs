@@ -133,7 +133,8 @@ fn here(arguments: &Arguments, chosen: &[&Scenario]) {
         eprintln!("--here takes one scenario, and {} have such a name", chosen.len());
         std::process::exit(2);
     };
-    let variables = arguments.mode.unwrap_or(Mode::Loads).variables();
+    let mode = arguments.mode.unwrap_or(Mode::Loads);
+    let variables = mode.variables();
     // SAFETY: this process has one thread so far.
     variables.iter().for_each(|name| unsafe { std::env::set_var(name, "1") });
     if let Some(bug) = &arguments.bug {
@@ -144,7 +145,7 @@ fn here(arguments: &Arguments, chosen: &[&Scenario]) {
         // SAFETY: as above.
         unsafe { std::env::set_var("LOOM_MAX_BRANCHES", "20000") };
     }
-    explore(scenario)
+    explore(scenario, mode)
 }
 
 fn list(chosen: &[&Scenario]) {

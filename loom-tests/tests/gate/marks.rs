@@ -4,17 +4,22 @@ use crate::scenario::{Mode::*, Scenario, claim};
 use crate::world::{above, join, packed, pair, spawn};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "s03_a_refresh_against_a_mark", run: s03, shadow: true, kills: &[] },
-    Scenario { name: "s07_own_writes_through_two_levels", run: s07, shadow: false, kills: &[] },
-    Scenario { name: "s10_an_unrelated_writer_combines", run: s10, shadow: true, kills: &[] },
-    Scenario { name: "s12_a_source_found_while_it_is_set", run: s12, shadow: true, kills: &[] },
-    Scenario { name: "s13_a_source_dropped_and_found_again", run: s13, shadow: true, kills: &[] },
-    Scenario {
-        name: "s21_observers_grow_while_they_are_marked",
-        run: s21,
-        shadow: false,
-        kills: &[],
-    },
+    Scenario::new("s03_a_refresh_against_a_mark", s03).shadow().kills(&[
+        ("no-inherit", Rmw),
+        ("inherit-skips-computeds", Rmw),
+        ("mark-stops-early", Rmw),
+        ("no-mark-fence", Shadow),
+        ("no-inherit-fence", Shadow),
+    ]),
+    Scenario::new("s07_own_writes_through_two_levels", s07),
+    Scenario::new("s10_an_unrelated_writer_combines", s10).shadow(),
+    Scenario::new("s12_a_source_found_while_it_is_set", s12).shadow().kills(&[
+        ("no-inherit", Rmw),
+        ("no-mark-fence", Shadow),
+        ("no-inherit-fence", Shadow),
+    ]),
+    Scenario::new("s13_a_source_dropped_and_found_again", s13).shadow(),
+    Scenario::new("s21_observers_grow_while_they_are_marked", s21),
 ];
 
 /// ```text

@@ -2,26 +2,17 @@
 
 use crate::scenario::{Mode::*, Scenario, claim};
 use crate::world::{join, packed, pair, spawn};
+use isobar::{Computed, Graph, Signal};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "s23_a_batchs_private_result_stays_private",
-        run: s23,
-        shadow: false,
-        kills: &[],
-    },
-    Scenario {
-        name: "s30_transactions_check_the_signals_they_read",
-        run: s30,
-        shadow: false,
-        kills: &[],
-    },
-    Scenario {
-        name: "s30b_transactions_check_the_computeds_they_read",
-        run: s30b,
-        shadow: false,
-        kills: &[],
-    },
+    Scenario::new("s23_a_batchs_private_result_stays_private", s23)
+        .kills(&[("overlay-published", Rmw)]),
+    Scenario::new("s30_transactions_check_the_signals_they_read", s30)
+        .kills(&[("reads-unchecked", Rmw)]),
+    Scenario::new("s30c_transactions_in_one_group_check_each_other", s30c)
+        .kills(&[("show-late", Rmw)]),
+    Scenario::new("s30b_transactions_check_the_computeds_they_read", s30b)
+        .kills(&[("reads-unchecked", Rmw)]),
 ];
 
 /// ```text
@@ -53,7 +44,7 @@ fn s23() {
 /// ```
 fn s30() {
     let (g, a, b) = pair();
-    let unless = |test: &isobar::Signal<u64>, set: &isobar::Signal<u64>| {
+    let unless = |test: &Signal<u64>, set: &Signal<u64>| {
         let (g, test, set) = (g.clone(), test.clone(), set.clone());
         move || {
             let done: Result<(), ()> = g.transaction(|| {
@@ -79,21 +70,40 @@ fn s30b() {
     let (g, a, b) = pair();
     let n = packed(&g, &a, &b);
     n.get();
-    let unless = |set: &isobar::Signal<u64>| {
-        let (g, n, set) = (g.clone(), n.clone(), set.clone());
-        move || {
-            let done: Result<(), ()> = g.transaction(|| {
-                if n.get() == 0 {
-                    set.set(1);
-                }
-                Ok(())
-            });
-            claim!(done.is_ok(), "a transaction failed");
-        }
-    };
-    let t = spawn(unless(&a));
-    unless(&b)();
+    let t = spawn(unless_set(&g, &n, &a));
+    unless_set(&g, &n, &b)();
     join(t);
     let n = n.get();
     claim!(n == 1 || n == 16, "n = {n}: neither read what the other wrote");
+}
+
+/// ```text
+/// T1, T2: as before      T3: c = 1, so that the others may be committed as one group
+/// ```
+fn s30c() {
+    let (g, a, b) = pair();
+    let c = g.signal(0);
+    let n = packed(&g, &a, &b);
+    n.get();
+    let t = spawn(unless_set(&g, &n, &a));
+    let third = spawn(move || c.set(1));
+    unless_set(&g, &n, &b)();
+    join(t);
+    join(third);
+    let n = n.get();
+    claim!(n == 1 || n == 16, "n = {n}: neither read what the other wrote");
+}
+
+/// A transaction that sets a signal if `n` is 0.
+fn unless_set(g: &Graph, n: &Computed<u64>, set: &Signal<u64>) -> impl FnOnce() + use<> {
+    let (g, n, set) = (g.clone(), n.clone(), set.clone());
+    move || {
+        let done: Result<(), ()> = g.transaction(|| {
+            if n.get() == 0 {
+                set.set(1);
+            }
+            Ok(())
+        });
+        claim!(done.is_ok(), "a transaction failed");
+    }
 }

@@ -4,15 +4,24 @@ use crate::scenario::{Mode::*, Scenario, claim};
 use crate::world::{above, join, pair, set_both, spawn, twins};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "s05_reads_at_top_level_do_not_go_back", run: s05, shadow: true, kills: &[] },
-    Scenario { name: "s09_a_snapshot_is_one_revision", run: s09, shadow: false, kills: &[] },
-    Scenario { name: "s14_members_of_a_group_are_seen_whole", run: s14, shadow: false, kills: &[] },
-    Scenario {
-        name: "s34_a_read_finds_a_version_while_all_are_replaced",
-        run: s34,
-        shadow: false,
-        kills: &[],
-    },
+    Scenario::new("s05_reads_at_top_level_do_not_go_back", s05)
+        .shadow()
+        .kills(&[("flip-before-mark", Rmw), ("pending-visible", Rmw)]),
+    Scenario::new("s09_a_snapshot_is_one_revision", s09).kills(&[("read-head", Rmw)]),
+    Scenario::new("s14_members_of_a_group_are_seen_whole", s14)
+        .loads_bound(1)
+        .kills(&[("one-step-back", Rmw)]),
+    Scenario::new("s14b_a_snapshot_steps_over_all_that_is_pending", s14b)
+        .loads_bound(1)
+        .kills(&[("one-step-back", Rmw)]),
+    Scenario::new("s34_a_read_finds_a_version_while_all_are_replaced", s34).kills(&[
+        ("no-pin", Rmw),
+        ("no-grace", Rmw),
+        ("link-unchecked", Rmw),
+        ("no-pin-fence", LoadsBare),
+        ("one-epoch", RmwBare),
+        ("pins-ignored", RmwBare),
+    ]),
 ];
 
 /// ```text
@@ -82,6 +91,28 @@ fn s14() {
     join(w);
     join(r);
     claim!(a.get() != 0 && b.get() == 1, "a write was lost");
+}
+
+/// ```text
+/// W1: batch { a = 1, b = 1 }      W2: a = 2      R: snapshot { a, b }
+/// ```
+fn s14b() {
+    let (g, a, b) = pair();
+    let w = spawn({
+        let (g, a, b) = (g.clone(), a.clone(), b.clone());
+        move || set_both(&g, &a, &b, 1)
+    });
+    let r = spawn({
+        let (a, b) = (a.clone(), b.clone());
+        move || {
+            let at = g.snapshot();
+            let (x, y) = (at.get(&a), at.get(&b));
+            claim!(x != 1 || y == 1, "a snapshot saw a = {x} and b = {y}");
+        }
+    });
+    a.set(2);
+    join(w);
+    join(r);
 }
 
 /// ```text

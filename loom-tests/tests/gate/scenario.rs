@@ -55,8 +55,28 @@ pub struct Scenario {
     pub run: fn(),
     /// Is it small enough for the mode `Shadow`?
     pub shadow: bool,
+    /// The preemptions explored with loads as they are, where 2 would take minutes.
+    pub loads_bound: Option<usize>,
     /// The seeded bugs it must catch, and in which mode it does.
     pub kills: &'static [(&'static str, Mode)],
+}
+
+impl Scenario {
+    pub const fn new(name: &'static str, run: fn()) -> Self {
+        Self { name, run, shadow: false, loads_bound: None, kills: &[] }
+    }
+
+    pub const fn shadow(self) -> Self {
+        Self { shadow: true, ..self }
+    }
+
+    pub const fn loads_bound(self, preemptions: usize) -> Self {
+        Self { loads_bound: Some(preemptions), ..self }
+    }
+
+    pub const fn kills(self, kills: &'static [(&'static str, Mode)]) -> Self {
+        Self { kills, ..self }
+    }
 }
 
 static EXECUTIONS: AtomicU64 = AtomicU64::new(0);
@@ -85,7 +105,7 @@ pub(crate) use claim;
 pub const EXPECTED: &str = "expected by the scenario";
 
 /// Explores a scenario in this process and ends it.
-pub fn explore(scenario: &Scenario) -> ! {
+pub fn explore(scenario: &Scenario, mode: Mode) -> ! {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let text = info.payload_as_str().unwrap_or("a panic that is no text");
@@ -102,10 +122,14 @@ pub fn explore(scenario: &Scenario) -> ! {
         isobar::protocol::reset();
         run();
     };
+    let mut builder = loom::model::Builder::new();
+    if let (Mode::Loads | Mode::LoadsBare, Some(bound)) = (mode, scenario.loads_bound) {
+        builder.preemption_bound = builder.preemption_bound.map(|asked| asked.min(bound));
+    }
     if std::env::var_os("LOOM_LOG").is_some() {
         loom::model(model);
     } else {
-        loom::model::Builder::new().check(model);
+        builder.check(model);
     }
     println!("{EXPLORED}{}", EXECUTIONS.load(Relaxed));
     std::process::exit(0);

@@ -110,6 +110,54 @@ fn a_slow_computed_stops_nobody() {
     });
 }
 
+/// The same where an effect wants the value, too. The thread whose `set` makes the effect want it
+/// may have to wait for it; nobody else may.
+#[test]
+fn a_slow_computed_that_an_effect_wants_stops_nobody_else() {
+    within("a_slow_computed_that_an_effect_wants_stops_nobody_else", allowance(60), |case| {
+        let yard = Yard::new(case);
+        let slow = yard.graph.computed({
+            let (hot, gate) = (yard.hot.clone(), Arc::clone(&yard.gate));
+            move || {
+                let before = hot.get();
+                gate.pass();
+                (before, hot.get())
+            }
+        });
+        let wanted = yard.graph.signal(false);
+        let (last, mixed) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+        let effect = yard.graph.effect({
+            let (slow, wanted) = (slow.clone(), wanted.clone());
+            let (last, mixed) = (Arc::clone(&last), Arc::clone(&mixed));
+            move || {
+                if wanted.get() {
+                    let (before, after) = slow.get();
+                    mixed.fetch_add(u64::from(before != after), Ordering::Relaxed);
+                    last.store(before, Ordering::Relaxed);
+                }
+            }
+        });
+        for _ in 0..3 {
+            wanted.set(false);
+            yard.hot.update(|n| n + 1);
+            yard.cold.update(|n| n + 2);
+            thread::scope(|scope| {
+                yard.hold("computed that an effect wants", || {
+                    scope.spawn(|| {
+                        yard.gate.await_held();
+                        wanted.set(true);
+                    });
+                    slow.get()
+                });
+            });
+            yard.graph.settle().expect("nothing loops");
+            assert_eq!(last.load(Ordering::Relaxed), yard.hot.get(), "it saw the last state");
+        }
+        assert_eq!(mixed.load(Ordering::Relaxed), 0, "one revision per run");
+        effect.dispose();
+    });
+}
+
 /// Several top-level readers of the value that is being made: it runs once, all get it.
 #[test]
 fn readers_of_one_slow_computed_share_its_run() {

@@ -37,16 +37,41 @@ pub mod equality {
     pub trait Equality<T>: Send + Sync + 'static {
         /// Arguments: the old value, the new one.
         fn equal(&self, old: &T, new: &T) -> bool;
+
+        /// Is it known to run no user code? Then nothing has to be set up around it.
+        #[inline(always)]
+        fn is_plain() -> bool {
+            false
+        }
     }
 
     /// `PartialEq`, the default.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ByValue;
 
-    impl<T: PartialEq> Equality<T> for ByValue {
+    impl<T: PartialEq + 'static> Equality<T> for ByValue {
+        #[inline(always)]
         fn equal(&self, old: &T, new: &T) -> bool {
             old == new
         }
+
+        #[inline(always)]
+        fn is_plain() -> bool {
+            is_std_scalar::<T>()
+        }
+    }
+
+    /// Decided by the compiler: a chain of comparisons of constants.
+    #[inline(always)]
+    fn is_std_scalar<T: 'static>() -> bool {
+        use std::any::TypeId;
+        macro_rules! any_of {
+            ($($scalar:ty),*) => { $(TypeId::of::<T>() == TypeId::of::<$scalar>())||* };
+        }
+        any_of!(
+            (), bool, char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32,
+            f64, String, &'static str
+        )
     }
 
     /// Every new value is a change.
@@ -54,8 +79,14 @@ pub mod equality {
     pub struct Never;
 
     impl<T> Equality<T> for Never {
+        #[inline(always)]
         fn equal(&self, _old: &T, _new: &T) -> bool {
             false
+        }
+
+        #[inline(always)]
+        fn is_plain() -> bool {
+            true
         }
     }
 

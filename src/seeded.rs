@@ -32,6 +32,10 @@ bugs! {
     NoInheritFence = "no-inherit-fence",
     /// An evaluation reads the newest version instead of the one of its revision.
     ReadHead = "read-head",
+    /// A claim is taken without order against the marker's look at it.
+    NoClaimFence = "no-claim-fence",
+    /// The marker does not look again for nodes that subscribed meanwhile.
+    SubscribersMissed = "subscribers-missed",
     /// Only signals' stamps are taken over, not those of computeds.
     InheritSkipsComputeds = "inherit-skips-computeds",
     /// A top-level read shows a version whose commit is not visible yet.

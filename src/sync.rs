@@ -21,6 +21,14 @@ macro_rules! per_thread {
 
 pub(crate) use per_thread;
 
+/// After a claim was taken by a SeqCst exchange. Loom orders SeqCst fences only, not accesses, so
+/// there a fence stands in for what the exchange does by itself.
+#[inline(always)]
+pub(crate) fn fence_of_claim() {
+    #[cfg(loom)]
+    fence(SeqCst);
+}
+
 #[cfg(not(loom))]
 mod machine {
     pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};

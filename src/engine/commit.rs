@@ -348,9 +348,11 @@ impl<'w> Group<'w> {
     }
 
     fn mark(&self, start: *mut Request, end: *mut Request) {
+        // Acquire: the slots of those counted are found; pairs with `resubscribe`.
+        let subscriptions = self.world.subscriptions.load(Acquire);
         if !seeded(Bug::NoMarkFence) {
-            // Pairs with the fence of `inherit`: either the marker sees the new observer, or the
-            // observer sees the stamp (claim M1). Covers the first observers of all signals.
+            // Pairs with the fence of `resubscribe`: either the marker sees the new observer, or
+            // the observer sees the stamp (claim M1). Covers the observers of all signals.
             fence(SeqCst);
         }
         let mut observed = false;
@@ -361,6 +363,7 @@ impl<'w> Group<'w> {
             each_installed(start, end, |request, write, _| {
                 marker.mark_from(write.node(), request.rounds);
             });
+            marker.finish(subscriptions);
         }
     }
 

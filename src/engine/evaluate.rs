@@ -14,7 +14,7 @@ use crate::structure::holds::Kept;
 use crate::structure::node::{Node, NodeKind, NodeRef, Source, Sources};
 use crate::sync::{Acquire, Relaxed, Release, SeqCst, fence};
 use std::any::Any;
-use std::cell::{Cell, UnsafeCell};
+use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
@@ -29,11 +29,41 @@ pub(crate) struct Found {
     pub(crate) published: bool,
 }
 
+/// A memo that is exact at a revision somebody holds.
+#[derive(Clone, Copy)]
+pub(crate) struct Memo {
+    pub(crate) block: NonNull<Header>,
+    pub(crate) valid_from: u64,
+}
+
+impl Memo {
+    fn changed_at(&self) -> u64 {
+        crate::reclaim::check(self.block.as_ptr());
+        // Relaxed: written before the memo was published.
+        // SAFETY: exact at a held revision, so kept for it (holds.md, claim H2).
+        unsafe { self.block.as_ref() }.stamp.load(Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn found(self) -> Found {
+        let (changed_at, valid_from) = (self.changed_at(), self.valid_from);
+        // SAFETY: as above.
+        let kept = unsafe { Kept::by_revision(self.block) };
+        Found { kept, changed_at, valid_from, published: true }
+    }
+
+    fn told(self) -> Told {
+        let (changed_at, valid_from) = (self.changed_at(), self.valid_from);
+        Told { changed_at, valid_from, published: true }
+    }
+}
+
 /// The memo, if it is exact at `revision`, which the caller holds.
 ///
 /// The order of the loads is the protocol: `verified_at`, `value`, `valid_from`, stamp
 /// (evaluate.md, claim E2).
-pub(crate) fn usable(node: &Node, revision: u64) -> Option<Found> {
+#[inline]
+pub(crate) fn usable(node: &Node, revision: u64) -> Option<Memo> {
     // Acquire: pairs with the Release in `publish`: a memo at least as new follows.
     let verified_at = node.verified_at.load(Acquire);
     // Acquire: as above; the memo, its `valid_from` and the stamps taken over are visible.
@@ -44,13 +74,7 @@ pub(crate) fn usable(node: &Node, revision: u64) -> Option<Found> {
     if too_new || (node.stamp() > verified_at && revision > verified_at) {
         return None;
     }
-    crate::reclaim::check(block.as_ptr());
-    // Relaxed: written before the memo was published.
-    // SAFETY: exact at a held revision, so kept for it (holds.md, claim H2).
-    let changed_at = unsafe { block.as_ref() }.stamp.load(Relaxed);
-    // SAFETY: as above.
-    let kept = unsafe { Kept::by_revision(block) };
-    Some(Found { kept, changed_at, valid_from, published: true })
+    Some(Memo { block, valid_from })
 }
 
 /// The right to evaluate a node and to publish the result. Its owner never waits.
@@ -64,8 +88,13 @@ impl<'a> Claim<'a> {
     pub(crate) fn try_take(node: &'a Node, view: &'a View<'_>) -> Option<Self> {
         // Relaxed: only a hint that spares the exchange.
         let free = node.claim.load(Relaxed) == 0
-            // Acquire: pairs with the Release in `drop`: the owner before is done.
-            && node.claim.compare_exchange(0, view.chain, Acquire, Relaxed).is_ok();
+            // SeqCst: pairs with the fence of `Marker::is_still_dirty`: either that sees the node
+            // claimed, or this claim's evaluation, and all who build on it, see the mark (claim
+            // M3). Pairs as Acquire with the Release in `drop`, too: the owner before is done.
+            && node.claim.compare_exchange(0, view.chain, SeqCst, Relaxed).is_ok();
+        if free && !seeded(Bug::NoClaimFence) {
+            crate::sync::fence_of_claim();
+        }
         free.then(|| {
             frame::count_claim(1);
             Self { node, view }
@@ -105,7 +134,7 @@ struct Step<'a> {
 
 /// What became of a node that was asked for.
 enum Start<'a> {
-    Found(Found),
+    Found(Memo),
     /// Its sources must be checked first.
     Step(Step<'a>),
     /// It has no memo yet.
@@ -119,12 +148,12 @@ enum Start<'a> {
 /// The value of a computed at the view's revision. Waits for another thread that is running it,
 /// unless this thread holds a claim.
 pub(crate) fn evaluate(view: &View, node: &Node) -> Result<Found, ReadError> {
-    if let Some(found) = usable(node, view.revision) {
-        return Ok(found);
+    if let Some(memo) = usable(node, view.revision) {
+        return Ok(memo.found());
     }
     loop {
         match start(view, node) {
-            Start::Found(found) => return Ok(found),
+            Start::Found(memo) => return Ok(memo.found()),
             Start::Cycle => return Err(cycle(node)),
             Start::First(step) => return Ok(Walk::begin(view).drive(step, true)),
             Start::Step(step) => return Ok(Walk::begin(view).drive(step, false)),
@@ -166,8 +195,8 @@ fn start<'a>(view: &'a View<'_>, node: &'a Node) -> Start<'a> {
         view.blocked_on.set(Some(node.counted()));
         return Start::Private;
     };
-    if let Some(found) = usable(node, view.revision) {
-        return Start::Found(found);
+    if let Some(memo) = usable(node, view.revision) {
+        return Start::Found(memo);
     }
     // Relaxed: written by the claim's owners only.
     let verified_at = node.verified_at.load(Relaxed);
@@ -188,6 +217,8 @@ crate::sync::per_thread! {
 /// The explicit stack of one evaluation.
 struct Walk<'a> {
     view: &'a View<'a>,
+    /// This thread's steps; a walk does not leave its thread.
+    steps: NonNull<Vec<Step<'static>>>,
     base: usize,
 }
 
@@ -207,18 +238,24 @@ impl From<&Found> for Told {
 
 impl<'a> Walk<'a> {
     fn begin(view: &'a View<'_>) -> Self {
-        Self { view, base: steps(|steps| steps.len()) }
+        let (steps, base) = steps(|steps| (NonNull::from(&mut *steps), steps.len()));
+        Self { view, steps, base }
+    }
+
+    fn with_steps<R>(&self, f: impl FnOnce(&mut Vec<Step<'static>>) -> R) -> R {
+        // SAFETY: the thread's own, as in `steps`.
+        f(unsafe { &mut *self.steps.as_ptr() })
     }
 
     fn push(&self, step: Step<'a>) {
         // SAFETY: only the lifetime is changed; a walk pops all it pushed, also when unwinding
         // (see `Drop`), so no step outlives the nodes and the view it borrows.
         let step = unsafe { std::mem::transmute::<Step<'a>, Step<'static>>(step) };
-        steps(|steps| steps.push(step));
+        self.with_steps(|steps| steps.push(step));
     }
 
     fn pop(&self) -> Option<Step<'a>> {
-        steps(|steps| if steps.len() > self.base { steps.pop() } else { None })
+        self.with_steps(|steps| if steps.len() > self.base { steps.pop() } else { None })
     }
 
     /// Brings `step`'s node up to date, and all it needs before it.
@@ -229,7 +266,7 @@ impl<'a> Walk<'a> {
                 self.run(step)
             } else {
                 match self.check(&mut step) {
-                    Check::Unchanged => verified(self.view, step),
+                    Check::Unchanged => verified(self.view, &step),
                     Check::Changed => self.run(step),
                     Check::Descend(next, first) => {
                         self.push(step);
@@ -268,11 +305,11 @@ impl<'a> Walk<'a> {
         if source.role() == NodeKind::Signal {
             return Ask::Told(Told::from(&read::version_at(source, self.view.revision)));
         }
-        if let Some(found) = usable(source, self.view.revision) {
-            return Ask::Told(Told::from(&found));
+        if let Some(memo) = usable(source, self.view.revision) {
+            return Ask::Told(memo.told());
         }
         match start(self.view, source) {
-            Start::Found(found) => Ask::Told(Told::from(&found)),
+            Start::Found(memo) => Ask::Told(memo.told()),
             Start::Step(step) => Ask::Descend(step, false),
             Start::First(step) => Ask::Descend(step, true),
             Start::Private => match private::plain(self.view, source) {
@@ -286,18 +323,35 @@ impl<'a> Walk<'a> {
     /// Runs the user's function and publishes its value, if that may be.
     fn run(&self, step: Step<'a>) -> Found {
         let node = step.claim.node;
-        let old = node.sources.with(|sources| sources);
-        let tracker = Tracker::new(old);
-        let depth = depth();
-        let frame = Frame::of_computed(self.view, &tracker, node, depth);
-        self.view.recomputes.set(self.view.recomputes.get() + 1);
-        let ran = with_stack(|| frame.enter(|| timed(node)));
-        let recorded = tracker.finish();
+        // SAFETY: the claim's own cell; the list changes after the tracker is finished.
+        let tracker = Tracker::new(Some(node.sources.with(|sources| unsafe { &*sources })));
+        let depth = self.with_steps(|steps| steps.len());
+        let mut frame = Frame::of_computed(self.view, &tracker, node, depth);
+        let ran = with_stack(|| frame.enter(|| timed(self.view, node)));
         let block = ran.unwrap_or_else(|payload| Shared::failure(failure(node, payload)));
-        if recorded.is_tainted() && !seeded(Bug::NoTaint) {
-            return unpublished(self.view, &step, block, recorded);
+        if tracker.is_as_before() {
+            return publish(self.view, &step, block, tracker.valid_from.get());
         }
-        publish(self.view, step, block, recorded)
+        self.changed(&step, block, tracker.finish())
+    }
+
+    /// What was read is not what was read before, or not what everybody may see.
+    #[cold]
+    fn changed(&self, step: &Step<'a>, block: Shared, recorded: Recorded) -> Found {
+        if recorded.is_tainted() && !seeded(Bug::NoTaint) {
+            return unpublished(self.view, step, block, recorded);
+        }
+        let node = step.claim.node;
+        if seeded(Bug::SubscribeLate) {
+            inherit(node, step.claim.sources(), self.view.revision);
+        }
+        let valid_from = recorded.valid_from;
+        let dropped = subscribe(node, recorded);
+        let found = publish(self.view, step, block, valid_from);
+        if let Some(dropped) = dropped {
+            unsubscribe(node, dropped);
+        }
+        found
     }
 }
 
@@ -353,7 +407,7 @@ pub(crate) fn steps_between(start: usize, end: usize) -> Vec<NonNull<Node>> {
 }
 
 /// No source changed: the memo is as good at this revision.
-fn verified(view: &View, step: Step<'_>) -> Found {
+fn verified(view: &View, step: &Step<'_>) -> Found {
     let node = step.claim.node;
     // Relaxed: written by the claim's owners only.
     let block = NonNull::new(node.value.load(Relaxed)).expect("a checked computed has a memo");
@@ -396,11 +450,6 @@ pub(crate) fn inherit(node: &Node, sources: &[Source], revision: u64) {
     if seeded(Bug::NoInherit) {
         return;
     }
-    if !seeded(Bug::NoInheritFence) {
-        // Pairs with the fences of `Group::mark` and `Marker`: either the marker saw this node
-        // among the source's observers, or the source's stamp below shows the commit.
-        fence(SeqCst);
-    }
     let skip = |source: &&Source| {
         !(seeded(Bug::InheritSkipsComputeds) && source.node.role() == NodeKind::Computed)
     };
@@ -423,82 +472,81 @@ fn unpublished(view: &View, step: &Step<'_>, block: Shared, mut recorded: Record
     private::keep(view, step.claim.node, block, sources, recorded.valid_from)
 }
 
-fn publish(view: &View, step: Step<'_>, block: Shared, recorded: Recorded) -> Found {
-    let node = step.claim.node;
+/// Publishes a result that everybody may see; the node has subscribed to what was read.
+#[inline]
+fn publish(view: &View, step: &Step<'_>, block: Shared, valid_from: u64) -> Found {
+    let (node, sources) = (step.claim.node, step.claim.sources());
     // Relaxed: written by the claim's owners only.
     let old = NonNull::new(node.value.load(Relaxed));
     // Never back, even if the function is impure: holds protect memos by these numbers.
     let floor = if old.is_some() { node.valid_from.load(Relaxed) } else { 0 };
-    let valid_from = recorded.valid_from.max(floor);
-    if seeded(Bug::SubscribeLate) {
-        inherit(node, step.claim.sources(), view.revision);
-    }
-    let dropped = subscribe(node, recorded);
+    let valid_from = valid_from.max(floor);
     // SAFETY: the claim protects the memo.
-    let equal = old.is_some_and(|old| is_equal(node, unsafe { old.as_ref() }, block.header()));
-    let published = match old {
-        Some(old) if equal && !seeded(Bug::NoCutoff) => {
+    let equal = old.filter(|old| is_equal(node, unsafe { old.as_ref() }, block.header()));
+    let (memo, changed_at) = match equal {
+        Some(old) if !seeded(Bug::NoCutoff) => {
+            drop(block);
             view.cutoffs.set(view.cutoffs.get() + 1);
-            old
+            settle(node, sources, view.revision, valid_from);
+            // Relaxed: written by the claim's owners only.
+            // SAFETY: the claim protects the memo.
+            (old, unsafe { old.as_ref() }.stamp.load(Relaxed))
         }
-        _ => {
-            // Relaxed: published by `value` below.
-            block.header().stamp.store(valid_from, Relaxed);
-            // SAFETY: nobody else has the block yet.
-            unsafe { block.header().set_from(valid_from) };
-            // Release: before `value`, see `usable`.
-            node.valid_from.store(valid_from, Release);
-            let sources = step.claim.sources();
-            if !seeded(Bug::PublishBeforeInherit) && !seeded(Bug::SubscribeLate) {
-                inherit(node, sources, view.revision);
-            }
-            let new = block.into_raw();
-            // Release: publishes the memo; pairs with the Acquire in `usable`.
-            node.value.store(new.as_ptr(), Release);
-            if let Some(old) = old {
-                // Nobody who finds the node clean for the old memo is at this stamp or beyond.
-                let until = node.stamp().max(view.revision + 1);
-                view.retire(old, until);
-            }
-            new
-        }
+        _ => (replace(view, step, old, block, valid_from), valid_from),
     };
-    finish_publication(view, &step, equal, valid_from);
-    unsubscribe(node, dropped);
-    // Relaxed: written by the claim's owners only.
-    // SAFETY: the claim protects the memo.
-    let changed_at = unsafe { published.as_ref() }.stamp.load(Relaxed);
     // SAFETY: exact at the view's revision, which is held.
-    let kept = unsafe { Kept::by_revision(published) };
+    let kept = unsafe { Kept::by_revision(memo) };
     Found { kept, changed_at, valid_from, published: true }
 }
 
-fn finish_publication(view: &View, step: &Step<'_>, equal: bool, valid_from: u64) {
-    let node = step.claim.node;
-    let sources = step.claim.sources();
-    if equal {
-        return settle(node, sources, view.revision, valid_from);
+/// Publishes a changed value.
+#[inline]
+fn replace(
+    view: &View,
+    step: &Step<'_>,
+    old: Option<NonNull<Header>>,
+    block: Shared,
+    valid_from: u64,
+) -> NonNull<Header> {
+    let (node, sources) = (step.claim.node, step.claim.sources());
+    // Relaxed: published by `value` below.
+    block.header().stamp.store(valid_from, Relaxed);
+    // SAFETY: nobody else has the block yet.
+    unsafe { block.header().set_from(valid_from) };
+    // Release: before `value`, see `usable`.
+    node.valid_from.store(valid_from, Release);
+    if !seeded(Bug::PublishBeforeInherit) && !seeded(Bug::SubscribeLate) {
+        inherit(node, sources, view.revision);
+    }
+    let new = block.into_raw();
+    // Release: publishes the memo; pairs with the Acquire in `usable`.
+    node.value.store(new.as_ptr(), Release);
+    if let Some(old) = old {
+        // Nobody who finds the node clean for the old memo is at this stamp or beyond.
+        let until = node.stamp().max(view.revision + 1);
+        view.retire(old, until);
     }
     // Release: whoever sees the node verified sees memo and stamps.
     node.verified_at.store(view.revision, Release);
     if seeded(Bug::PublishBeforeInherit) {
         inherit(node, sources, view.revision);
     }
+    new
 }
 
-/// Makes the recorded reads the node's sources; returns those that no longer are.
-#[inline]
+/// Makes the recorded reads the node's sources, if they are others; returns those that no longer
+/// are.
 pub(crate) fn subscribe(node: &Node, recorded: Recorded) -> Option<Sources> {
-    let sources = node.sources.with(|sources| {
+    let before = node.sources.with(|sources| {
         // SAFETY: the cell belongs to the claim's owner, who asks.
         unsafe { (*sources).len() }
     });
-    (recorded.beyond.is_some() || recorded.same != sources).then(|| resubscribe(node, recorded))
+    (!recorded.is_as_before(before)).then(|| resubscribe(node, recorded))
 }
 
-#[cold]
+/// Steps T3 and T4 of docs/protocols/marks.md up to the look at the stamps, which follows.
 fn resubscribe(node: &Node, mut recorded: Recorded) -> Sources {
-    node.sources.with_mut(|sources| {
+    let rest = node.sources.with_mut(|sources| {
         // SAFETY: the cell belongs to the claim's owner, who asks.
         let sources = unsafe { &mut *sources };
         let mut rest: Sources = sources.drain(recorded.same..).collect();
@@ -521,13 +569,20 @@ fn resubscribe(node: &Node, mut recorded: Recorded) -> Sources {
         // Relaxed: as above.
         node.level.store(level.unwrap_or(0), Relaxed);
         rest
-    })
+    });
+    // Release: a marker that has counted this finds the slots; pairs with `Marker::new`.
+    node.world().subscriptions.fetch_add(1, Release);
+    if !seeded(Bug::NoInheritFence) {
+        // Pairs with the fences of `Group::mark` and `Marker`: either the marker counts this and
+        // looks at the slots again, or the sources' stamps show its commit (claim M1).
+        fence(SeqCst);
+    }
+    rest
 }
 
 /// Ends subscriptions, after the publication that no longer needs them.
-#[inline]
-pub(crate) fn unsubscribe(node: &Node, dropped: Option<Sources>) {
-    for source in dropped.into_iter().flatten() {
+pub(crate) fn unsubscribe(node: &Node, dropped: Sources) {
+    for source in dropped {
         // SAFETY: the slot was given to this edge and is removed once.
         unsafe { source.node.observers.remove(source.slot) };
         // Relaxed: statistics.
@@ -537,8 +592,7 @@ pub(crate) fn unsubscribe(node: &Node, dropped: Option<Sources>) {
 
 /// User code; a panic counts as a change.
 pub(crate) fn is_equal(node: &Node, old: &Header, new: &Header) -> bool {
-    Frame::enter_closure(|| catch_unwind(AssertUnwindSafe(|| node.equal(old, new))))
-        .unwrap_or(false)
+    catch_unwind(AssertUnwindSafe(|| node.equal(old, new))).unwrap_or(false)
 }
 
 /// The error a panicking function leaves: what it re-raised, or its own.
@@ -569,17 +623,20 @@ pub(crate) fn with_stack<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-crate::sync::per_thread! {
-    static RUNS: Cell<u32> = Cell::new(0);
-}
-
 /// Runs the function; now and then its cost is measured, for the waves' estimates.
-fn timed(node: &Node) -> Result<Shared, Box<dyn Any + Send>> {
-    const SAMPLED: u32 = 64;
-    let runs = RUNS.try_with(|runs| runs.replace(runs.get().wrapping_add(1))).unwrap_or(1);
-    if cfg!(loom) || !runs.is_multiple_of(SAMPLED) {
+fn timed(view: &View, node: &Node) -> Result<Shared, Box<dyn Any + Send>> {
+    const SAMPLED: u64 = 64;
+    let runs = view.recomputes.get() + 1;
+    view.recomputes.set(runs);
+    // The chain's number tells short views apart.
+    if cfg!(loom) || !(view.chain + u64::from(runs)).is_multiple_of(SAMPLED) {
         return node.run();
     }
+    measured(node)
+}
+
+#[cold]
+fn measured(node: &Node) -> Result<Shared, Box<dyn Any + Send>> {
     let before = std::time::Instant::now();
     // The clock's own cost, about the same each time, is taken off.
     let started = std::time::Instant::now();

@@ -4,7 +4,6 @@
 //! Frames live on the stack of the function that opens them and are linked from the inside out.
 //! A thread starts with none, and so does a pool's job; `Context` carries one across.
 
-use super::evaluate::Found;
 use super::overlay::Overlay;
 use super::owner::Owner;
 use crate::block::{Header, Shared};
@@ -34,8 +33,6 @@ pub(crate) struct View<'w> {
     /// Memos replaced under this view, linked; given to the graph when the view ends.
     retired: Cell<Option<(NonNull<Header>, NonNull<Header>)>>,
     retirements: Cell<u32>,
-    /// The view this one adds its numbers to when it ends.
-    parent: Option<&'w View<'w>>,
     /// Of a view carried from another thread: the computeds that thread was inside of.
     inside: &'w [NodeRef],
     /// The node whose claim made a result private.
@@ -60,7 +57,6 @@ impl<'w> View<'w> {
             cutoffs: Cell::new(0),
             private_runs: Cell::new(0),
             released: Cell::new(false),
-            parent: None,
             inside: &[],
             blocked_on: Cell::new(None),
             effect_runs: Cell::new(0),
@@ -69,11 +65,10 @@ impl<'w> View<'w> {
         }
     }
 
-    /// A view of a wave's effect, at the wave's revision.
-    pub(crate) fn within(parent: &'w View<'w>) -> Self {
-        let mut view = Self::new(parent.world, parent.revision);
-        view.parent = Some(parent);
-        view
+    /// Forgets what one effect left, before the next is run at the same revision.
+    pub(crate) fn renew(&mut self) {
+        self.overlay.take();
+        self.blocked_on.take();
     }
 
     /// For a thread that `Context` carries an evaluation to, from inside of some computeds.
@@ -123,39 +118,6 @@ impl<'w> View<'w> {
 
 impl Drop for View<'_> {
     fn drop(&mut self) {
-        match self.parent {
-            Some(parent) => self.add_to(parent),
-            None => self.report(),
-        }
-    }
-}
-
-impl View<'_> {
-    fn add_to(&self, parent: &View<'_>) {
-        let pairs = [
-            (&self.recomputes, &parent.recomputes),
-            (&self.cutoffs, &parent.cutoffs),
-            (&self.private_runs, &parent.private_runs),
-            (&self.effect_runs, &parent.effect_runs),
-            (&self.retirements, &parent.retirements),
-        ];
-        for (mine, total) in pairs {
-            total.set(total.get() + mine.get());
-        }
-        parent.released.set(parent.released.get() | self.released.get());
-        if let Some((first, last)) = self.retired.get() {
-            let ends = parent.retired.get().map_or((first, last), |(next, end)| {
-                // SAFETY: both lists are this thread's.
-                let link = unsafe { &last.as_ref().next };
-                // SAFETY: as above.
-                link.with_mut(|cell| unsafe { *cell = next.as_ptr() });
-                (first, end)
-            });
-            parent.retired.set(Some(ends));
-        }
-    }
-
-    fn report(&self) {
         let counters = &self.world.counters;
         let pairs = [
             (&self.recomputes, &counters.recomputes),
@@ -325,7 +287,7 @@ impl Frame {
 
     /// Runs `f` inside this frame.
     #[inline]
-    pub(crate) fn enter<R>(mut self, f: impl FnOnce() -> R) -> R {
+    pub(crate) fn enter<R>(&mut self, f: impl FnOnce() -> R) -> R {
         struct Restore(*const Frame);
         impl Drop for Restore {
             fn drop(&mut self) {
@@ -334,7 +296,7 @@ impl Frame {
         }
         self.parent = TOP.try_with(Cell::get).unwrap_or(null());
         let _restore = Restore(self.parent);
-        let _ = TOP.try_with(|top| top.set(&self));
+        let _ = TOP.try_with(|top| top.set(self));
         f()
     }
 
@@ -449,14 +411,16 @@ impl BatchViews {
 /// same order, costs a comparison a read and nothing else.
 #[derive(Debug)]
 pub(crate) struct Tracker {
-    /// The sources of the last run, compared by position; empty for a private run.
-    old: *const Sources,
+    /// The sources of the last run, compared by position; null for a private run.
+    old: *const Source,
+    old_len: usize,
     /// How many reads were those of the last run, in order.
     same: Cell<usize>,
-    valid_from: Cell<u64>,
+    pub(crate) valid_from: Cell<u64>,
     /// Set while a function of fixed sources runs: only those count.
     paused: Cell<bool>,
-    /// Everything beyond the common case.
+    /// Is there anything beyond the common case?
+    strayed: Cell<bool>,
     beyond: RefCell<Option<Box<Beyond>>>,
     /// Reads carried to other threads by `Context`.
     carried: OnceCell<Arc<Carried>>,
@@ -485,6 +449,12 @@ impl Recorded {
     /// Was anything read that is not what everybody may see?
     pub(crate) fn is_tainted(&self) -> bool {
         self.beyond.as_ref().is_some_and(|beyond| !beyond.private.is_empty())
+    }
+
+    /// Are the `before` sources of the last run what was read, in the same order?
+    pub(crate) fn is_as_before(&self, before: usize) -> bool {
+        let more = self.beyond.as_ref().is_some_and(|beyond| !beyond.more.is_empty());
+        !more && self.same == before
     }
 
     /// The sources beyond the first `same` of the last run.
@@ -528,12 +498,19 @@ crate::sync::per_thread! {
 }
 
 impl Tracker {
-    pub(crate) fn new(old: *const Sources) -> Self {
+    /// `old`: the sources of the last run, whose list is the caller's to change; `None` for a
+    /// private run.
+    #[inline]
+    pub(crate) fn new(old: Option<&Sources>) -> Self {
+        let (old, old_len) =
+            old.map_or((null(), 0), |sources| (sources.as_ptr(), sources.len()));
         Self {
             old,
+            old_len,
             same: Cell::new(0),
             valid_from: Cell::new(0),
             paused: Cell::new(false),
+            strayed: Cell::new(false),
             beyond: RefCell::new(None),
             carried: OnceCell::new(),
         }
@@ -541,14 +518,40 @@ impl Tracker {
 
     #[inline]
     fn old(&self) -> &[Source] {
-        // SAFETY: null, or the sources of a node whose claim the evaluation holds.
-        unsafe { self.old.as_ref() }.map_or(&[], |sources| sources.as_slice())
+        if self.old.is_null() {
+            return &[];
+        }
+        // SAFETY: the sources of a node whose claim (effect: whose run) this evaluation is; their
+        // list changes after the tracker is finished.
+        unsafe { std::slice::from_raw_parts(self.old, self.old_len) }
     }
 
-    /// Records a read, before it is made: a read that fails is a source too.
+    /// Was nothing read but what the last run read, in the same order?
+    #[inline]
+    pub(crate) fn is_as_before(&self) -> bool {
+        !self.strayed.get() && self.same.get() == self.old_len && self.carried.get().is_none()
+    }
+
+    /// Records a read. One that failed is a source, too.
     #[inline]
     pub(crate) fn record(&self, node: &Node) {
+        let same = self.same.get();
+        if !self.strayed.get()
+            && let Some(source) = self.old().get(same)
+            && source.node.same(node)
+        {
+            return self.same.set(same + 1);
+        }
+        self.record_other(node);
+    }
+
+    fn record_other(&self, node: &Node) {
         let (old, same) = (self.old(), self.same.get());
+        // One of the last sources again, as in a loop.
+        let last = &old[same.saturating_sub(SEARCHED)..same];
+        if !self.strayed.get() && last.iter().any(|source| source.node.same(node)) {
+            return;
+        }
         let mut beyond = self.beyond.borrow_mut();
         if beyond.as_ref().is_none_or(|beyond| beyond.more.is_empty()) {
             if old.get(same).is_some_and(|source| source.node.same(node)) {
@@ -558,11 +561,8 @@ impl Tracker {
                 }
                 return;
             }
-            // The same one again, as in a loop.
-            if same > 0 && old[same - 1].node.same(node) {
-                return;
-            }
         }
+        self.strayed.set(true);
         let beyond = beyond.get_or_insert_with(spare);
         if !beyond.has_seen(&old[..same], node) {
             beyond.more.push(node.counted());
@@ -574,14 +574,17 @@ impl Tracker {
         !self.old.is_null()
     }
 
+    /// Notes from where on a value that was read is exact.
     #[inline]
-    pub(crate) fn note(&self, node: &Node, found: &Found) {
-        self.valid_from.set(self.valid_from.get().max(found.valid_from));
-        if !found.published {
-            let mut beyond = self.beyond.borrow_mut();
-            let beyond = beyond.get_or_insert_with(spare);
-            beyond.private.push((node.counted(), found.kept.share()));
-        }
+    pub(crate) fn note(&self, valid_from: u64) {
+        self.valid_from.set(self.valid_from.get().max(valid_from));
+    }
+
+    /// Notes a result that is not what everybody may see.
+    pub(crate) fn note_private(&self, node: &Node, value: Shared) {
+        self.strayed.set(true);
+        let mut beyond = self.beyond.borrow_mut();
+        beyond.get_or_insert_with(spare).private.push((node.counted(), value));
     }
 
     pub(crate) fn carried(&self) -> &Arc<Carried> {
@@ -604,10 +607,9 @@ impl Tracker {
         for node in &reads.nodes {
             self.record(node);
         }
-        self.valid_from.set(self.valid_from.get().max(reads.valid_from));
-        if !reads.private.is_empty() {
-            let mut beyond = self.beyond.borrow_mut();
-            beyond.get_or_insert_with(spare).private.extend(reads.private);
+        self.note(reads.valid_from);
+        for (node, value) in reads.private {
+            self.note_private(&node, value);
         }
     }
 }

@@ -10,19 +10,21 @@ use crate::seeded::{Bug, seeded};
 use crate::structure::node::{Node, NodeKind};
 use crate::structure::world::World;
 use crate::sync::{Acquire, Relaxed, Release, SeqCst, fence};
-use std::ptr::NonNull;
+use std::ptr::{NonNull, null};
 use std::sync::Arc;
 
 /// Marks for one group of commits; exists under the commit right only.
 pub(crate) struct Marker<'w> {
     world: &'w Arc<World>,
     revision: u64,
-    /// Nodes marked, whose observers are not; linked through `next`.
-    frontier: *const Node,
-    /// The most nodes marked at one distance from the signals.
-    widest: u64,
-    /// How many in the frontier.
+    rounds: u32,
+    /// Every computed that was marked and whose observers are to be, in order; linked through
+    /// `next`.
+    first: *const Node,
+    last: *const Node,
+    /// How many were marked at this distance from the signals, and the most at any.
     width: u64,
+    widest: u64,
     queue: Queue,
     /// Protects the observers, found through raw pointers.
     _guard: Guard,
@@ -30,33 +32,72 @@ pub(crate) struct Marker<'w> {
 
 impl<'w> Marker<'w> {
     pub(crate) fn new(world: &'w Arc<World>, revision: u64) -> Self {
-        let (frontier, queue) = (std::ptr::null(), Queue::default());
-        Self { world, revision, frontier, widest: 0, width: 0, queue, _guard: reclaim::pin() }
+        Self {
+            world,
+            revision,
+            rounds: 0,
+            first: null(),
+            last: null(),
+            width: 0,
+            widest: 0,
+            queue: Queue::default(),
+            _guard: reclaim::pin(),
+        }
     }
 
     /// Marks everything downstream of a signal whose stamp is stored and fenced.
     pub(crate) fn mark_from(&mut self, signal: &Node, rounds: u32) {
-        signal.observers.each(|node| self.mark(node, rounds));
-        while !self.frontier.is_null() {
-            self.widest = self.widest.max(std::mem::take(&mut self.width));
-            if !seeded(Bug::NoMarkFence) {
-                // Pairs with the fence of `inherit`, as in `Group::mark`: one for the whole
-                // frontier, between its stamps and the look at its observers.
-                fence(SeqCst);
+        self.rounds = rounds;
+        let before = self.last;
+        signal.observers.each(|node| self.mark(node));
+        // SAFETY: marked nodes were found under the pin, and the links are the right's.
+        let mut at = unsafe { before.as_ref() }.map_or(self.first, Self::after);
+        let mut level_end = self.last;
+        // SAFETY: as above.
+        while let Some(node) = unsafe { at.as_ref() } {
+            node.observers.each(|observer| self.mark(observer));
+            if std::ptr::eq(node, level_end) {
+                self.widest = self.widest.max(std::mem::take(&mut self.width));
+                level_end = self.last;
             }
-            let mut at = std::mem::replace(&mut self.frontier, std::ptr::null());
-            // SAFETY: found under the pin; the links are the right's.
-            while let Some(node) = unsafe { at.as_ref() } {
-                reclaim::check(node);
-                // SAFETY: the right's own cell.
-                at = node.next.with(|next| unsafe { *next });
-                node.observers.each(|observer| self.mark(observer, rounds));
-                reclaim::check(node);
-            }
+            at = Self::after(node);
         }
     }
 
-    fn mark(&mut self, node: NonNull<Node>, rounds: u32) {
+    /// Marks whoever subscribed to a marked computed while its observers were looked at:
+    /// `subscriptions` is the graph's count from before all marks.
+    pub(crate) fn finish(mut self, subscriptions: u64) {
+        if self.first.is_null() {
+            return;
+        }
+        if !seeded(Bug::NoMarkFence) {
+            // Pairs with the fence of `resubscribe`: either the count below has the subscriber,
+            // or its look at the stamps finds the mark (claim M1).
+            fence(SeqCst);
+        }
+        // Acquire: as for the count before; pairs with `resubscribe`.
+        let now = self.world.subscriptions.load(Acquire);
+        if now == subscriptions || seeded(Bug::SubscribersMissed) {
+            return;
+        }
+        let mut at = self.first;
+        // SAFETY: as in `mark_from`.
+        while let Some(node) = unsafe { at.as_ref() } {
+            // As above, now for each node by itself: those that are found now, too.
+            fence(SeqCst);
+            node.observers.each(|observer| self.mark(observer));
+            at = Self::after(node);
+        }
+    }
+
+    /// The computed that was marked next.
+    fn after(node: &Node) -> *const Node {
+        reclaim::check(node);
+        // SAFETY: the right's own cell.
+        node.next.with(|next| unsafe { *next })
+    }
+
+    fn mark(&mut self, node: NonNull<Node>) {
         reclaim::check(node.as_ptr());
         // SAFETY: found in a slot under the pin.
         let node = unsafe { node.as_ref() };
@@ -72,29 +113,38 @@ impl<'w> Marker<'w> {
         // Release: a reader that sees the mark sees the versions it tells of.
         node.marked_at.store(self.revision, Release);
         if node.role() == NodeKind::Effect {
-            return react::enqueue(node, rounds, &mut self.queue);
+            return react::enqueue(node, self.rounds, &mut self.queue);
         }
         self.width += 1;
         if was_dirty && self.is_still_dirty(node, dirty_at) {
             return;
         }
         // SAFETY: the right's own cell; a node is marked, and so linked, once.
-        node.next.with_mut(|next| unsafe { *next = self.frontier });
-        self.frontier = node;
+        node.next.with_mut(|next| unsafe { *next = null() });
+        // SAFETY: as in `mark_from`.
+        match unsafe { self.last.as_ref() } {
+            // SAFETY: the right's own cell.
+            Some(last) => last.next.with_mut(|next| unsafe { *next = node }),
+            None => self.first = node,
+        }
+        self.last = node;
     }
 
-    /// A node that was dirty, and still is after its new mark, has its observers dirty already:
-    /// whoever cleaned one of them since must have looked at this node's new mark (claim M3).
+    /// A node that was dirty, and still is after its new mark, with nobody at it, has its
+    /// observers dirty already: whoever cleans the node, and then one of them, from here on sees
+    /// the new mark (claim M3).
     fn is_still_dirty(&self, node: &Node, dirty_at: u64) -> bool {
         if seeded(Bug::MarkStopsEarly) {
             return true;
         }
         if !seeded(Bug::NoMarkFence) {
-            // Pairs with the fence of `inherit` in an observer of this node.
+            // Pairs with the exchange of the claim in `Claim::try_take`.
             fence(SeqCst);
         }
-        // Acquire: pairs with the claim owner's Release.
-        dirty_at > node.verified_at.load(Acquire)
+        // Acquire: pairs with the Release of the claim: what its owner verified is seen below.
+        node.claim.load(Acquire) == 0
+            // Acquire: pairs with the claim owner's Release.
+            && dirty_at > node.verified_at.load(Acquire)
     }
 }
 

@@ -11,7 +11,6 @@ use crate::error::ReadError;
 use crate::seeded::{Bug, seeded};
 use crate::structure::holds::Kept;
 use crate::structure::node::{Node, NodeKind, NodeRef};
-use std::ptr::null;
 use std::sync::Arc;
 
 /// The value of a computed at the view's revision, from a private run. The layer has no writes.
@@ -65,7 +64,7 @@ pub(crate) fn over(view: &View, node: &Node) -> Result<(Found, u32), ReadError> 
 /// owner's, so without the claim there is nothing to import.
 fn import(view: &View, node: &Node) -> Option<Outcome> {
     let claim = evaluate::Claim::try_take(node, view)?;
-    let found = evaluate::usable(node, view.revision)?;
+    let found = evaluate::usable(node, view.revision)?.found();
     let sources = claim.sources().iter().map(|source| source.node.clone()).collect();
     Some(Outcome {
         block: found.kept.share(),
@@ -93,8 +92,8 @@ fn run(
     sequence: u32,
 ) -> Outcome {
     overlay.begin(node, view.chain);
-    let tracker = Tracker::new(null());
-    let frame = Frame::of_computed(view, &tracker, node, evaluate::depth());
+    let tracker = Tracker::new(None);
+    let mut frame = Frame::of_computed(view, &tracker, node, evaluate::depth());
     view.private_runs.set(view.private_runs.get() + 1);
     let ran = evaluate::with_stack(|| frame.enter(|| node.run()));
     let mut recorded = tracker.finish();

@@ -4,7 +4,7 @@
 //! its runner and owns body and sources until it clears the bit.
 
 use super::evaluate;
-use super::frame::{self, Frame, Reads, Tracker, View, Writes};
+use super::frame::{self, Frame, Reads, Recorded, Tracker, View, Writes};
 use super::owner::{Owned, Owner};
 use super::{read, wave, write};
 use crate::block::{Header, Shared};
@@ -40,7 +40,6 @@ type Body = Box<dyn FnMut() + Send>;
 pub(crate) struct Record {
     body: UnsafeCell<Option<Body>>,
     status: AtomicU8,
-    queued: AtomicBool,
     /// How many runs of effects led to the queued run.
     rounds: AtomicU32,
     /// Stopped as part of a loop, and not run since.
@@ -67,6 +66,8 @@ mod status {
     pub(super) const ENDED: u8 = 16;
     /// Somebody looks at the sources, for a moment and without user code.
     pub(super) const LOOKED_AT: u8 = 32;
+    /// In the graph's queue, or about to be.
+    pub(super) const QUEUED: u8 = 64;
 }
 
 static KIND: Kind = Kind {
@@ -141,7 +142,6 @@ pub(crate) fn create(
     let record = Record {
         body: UnsafeCell::new(Some(body)),
         status: AtomicU8::new(0),
-        queued: AtomicBool::new(false),
         private: UnsafeCell::new(Vec::new()),
         rounds: AtomicU32::new(rounds_here()),
         stopped: AtomicBool::new(false),
@@ -172,8 +172,8 @@ pub(crate) fn enqueue(effect: &Node, rounds: u32, into: &mut Queue) {
     let record = record(effect);
     // Relaxed: a hint for the loop limit; a run that starts meanwhile counts for the next.
     record.rounds.store(rounds, Relaxed);
-    // AcqRel: pairs with the swap in `react`: a run that begins after it sees this mark.
-    if record.queued.swap(true, AcqRel) {
+    // AcqRel: pairs with the exchange in `begin`: a run that begins after it sees this mark.
+    if record.status.fetch_or(status::QUEUED, AcqRel) & status::QUEUED != 0 {
         return;
     }
     // SAFETY: found by the marker under its pin, or counted by the caller.
@@ -270,8 +270,7 @@ impl EffectRef {
         if status & status::DISPOSED != 0 || self.verified_at.load(Acquire) >= revision {
             return true;
         }
-        // Acquire: pairs with the AcqRel in `enqueue`.
-        let idle = status & status::RUNNING == 0 && !record.queued.load(Acquire);
+        let idle = status & (status::RUNNING | status::QUEUED) == 0;
         // Dirty and idle: between two steps of somebody who will queue it again.
         // Acquire: as above.
         idle && (self.stamp() <= self.verified_at.load(Acquire) || self.is_stopped())
@@ -311,7 +310,7 @@ impl EffectRef {
     }
 
     fn begin_and_run(&self, revision: u64) {
-        if self.begin() {
+        if self.begin(0) {
             let view = View::new(self.world(), revision);
             let next = self.run(&view, 0);
             self.end(&view, next);
@@ -319,7 +318,8 @@ impl EffectRef {
     }
 
     /// Becomes the runner; false if disposed, or if somebody else is and will look again.
-    fn begin(&self) -> bool {
+    /// `taken` is QUEUED for who has taken the effect out of the queue, else 0.
+    fn begin(&self, taken: u8) -> bool {
         let word = &self.record().status;
         let spin = Spin::default();
         // Relaxed: the exchange decides.
@@ -338,9 +338,10 @@ impl EffectRef {
             if running && seeded(Bug::RunningForgotten) {
                 return false;
             }
-            let next = now | if running { status::AGAIN } else { status::RUNNING };
-            // AcqRel: pairs with the runner before (its run is visible) and with the one now
-            // running (it sees AGAIN and what led to it).
+            let next = (now & !taken) | if running { status::AGAIN } else { status::RUNNING };
+            // AcqRel: pairs with the runner before (its run is visible), with the one now running
+            // (it sees AGAIN and what led to it), and with `enqueue`: marks from before are seen
+            // by this run, marks after it queue the effect again.
             match word.compare_exchange(now, next, AcqRel, Relaxed) {
                 Ok(_) => {
                     return !running;
@@ -351,23 +352,16 @@ impl EffectRef {
     }
 
     /// Looks whether the effect must run at `revision`, and runs it. The wave's verb.
-    pub(crate) fn react(&self, wave: &View<'_>) {
-        let revision = wave.revision;
+    pub(crate) fn react(&self, view: &View<'_>) {
+        let revision = view.revision;
         let record = self.record();
-        // AcqRel: pairs with the swap in `enqueue`: marks before it are seen below, marks after
-        // it queue the effect again.
-        record.queued.swap(false, AcqRel);
-        // Relaxed: written by runners; a newer one has looked at more than we would.
+        if !self.begin(status::QUEUED) {
+            return;
+        }
+        // Relaxed: the runner's own; a newer one has looked at more than we would.
         if self.verified_at.load(Relaxed) > revision {
-            if self.stamp() > self.verified_at.load(Relaxed) {
-                self.enqueue_again();
-            }
-            return;
+            return self.end(view, Next::Rest);
         }
-        if !self.begin() {
-            return;
-        }
-        let view = View::within(wave);
         let rounds = self.rounds();
         if rounds > self.world().config.max_rounds {
             // Relaxed: read by `settle`, after this run.
@@ -375,26 +369,26 @@ impl EffectRef {
             wave::stop_loop(self);
             // A dirty source would keep the marker from telling this effect of what comes.
             for source in self.sources() {
-                let _ = read::at(&view, &source.node);
+                let _ = read::at(view, &source.node);
             }
-            return self.end(&view, Next::Rest);
+            return self.end(view, Next::Rest);
         }
-        let next = match self.look(&view) {
+        let next = match self.look(view) {
             Look::Changed => {
                 // Relaxed: as above.
                 if record.stopped.load(Relaxed) {
                     record.stopped.store(false, Relaxed);
                 }
                 wave::suspect(self, rounds);
-                self.run(&view, rounds)
+                self.run(view, rounds)
             }
             Look::Same => {
-                self.settle(&view);
+                self.settle(view);
                 Next::Rest
             }
             Look::Unknown => Next::Again,
         };
-        self.end(&view, next);
+        self.end(view, next);
     }
 
     /// Has a source changed since the last run? Before the first, yes.
@@ -475,8 +469,8 @@ impl EffectRef {
         let world = self.world();
         let record = self.record();
         Running::here(rounds + 1, || record.owner.take_down());
-        let tracker = Tracker::new(self.sources());
-        let frame = Frame {
+        let tracker = Tracker::new(Some(self.sources()));
+        let mut frame = Frame {
             reads: Reads::one(view),
             tracker: &tracker,
             writes: Writes::Collect,
@@ -501,13 +495,11 @@ impl EffectRef {
                 }))
             })
         });
-        let mut recorded = tracker.finish();
-        let next =
-            if recorded.is_tainted() && !seeded(Bug::NoTaint) { Next::Again } else { Next::Rest };
-        let read = recorded.take_private();
-        let before = self.private(|private| std::mem::replace(private, read));
-        world.contain_drop(|| drop(before));
-        let dropped = evaluate::subscribe(self, recorded);
+        let (next, dropped) = if tracker.is_as_before() && self.private(|seen| seen.is_empty()) {
+            (Next::Rest, None)
+        } else {
+            self.changed(tracker.finish())
+        };
         // Equality functions and replayed updates are user code, too.
         let committed = ran.and_then(|()| {
             catch_unwind(AssertUnwindSafe(|| write::commit_effect(view, rounds + 1)))
@@ -518,11 +510,24 @@ impl EffectRef {
         };
         // After the commit, so that whoever finds the revision seen finds the writes, too.
         self.settle(view);
-        evaluate::unsubscribe(self, dropped);
+        if let Some(dropped) = dropped {
+            evaluate::unsubscribe(self, dropped);
+        }
         if let Err(message) = committed {
             world.report(&Failure::Effect { node: self.name(), message });
         }
         next
+    }
+
+    /// What was read is not what was read before, or not what everybody may see.
+    #[cold]
+    fn changed(&self, mut recorded: Recorded) -> (Next, Option<Sources>) {
+        let tainted = recorded.is_tainted() && !seeded(Bug::NoTaint);
+        let next = if tainted { Next::Again } else { Next::Rest };
+        let read = recorded.take_private();
+        let before = self.private(|private| std::mem::replace(private, read));
+        self.world().contain_drop(|| drop(before));
+        (next, evaluate::subscribe(self, recorded))
     }
 
     /// Stops being the runner; does what came up meanwhile.
@@ -539,7 +544,9 @@ impl EffectRef {
         }
         // A commit newer than the run, which the marker could not tell, or told before the run
         // took the effect out of the queue.
-        let missed = self.stamp() > view.revision && !seeded(Bug::NoRequeue);
+        // Relaxed: written by runners, one of which this thread was.
+        let seen = view.revision.max(self.verified_at.load(Relaxed));
+        let missed = self.stamp() > seen && !seeded(Bug::NoRequeue);
         if next == Next::Again || missed || before & status::AGAIN != 0 {
             self.enqueue_again();
         }
@@ -588,7 +595,7 @@ impl EffectRef {
         self.world().contain_drop(|| drop(private));
         // SAFETY: as above.
         let sources = self.0.sources.with_mut(|sources| unsafe { std::mem::take(&mut *sources) });
-        evaluate::unsubscribe(&self.0, Some(sources));
+        evaluate::unsubscribe(&self.0, sources);
         // Relaxed: statistics.
         self.world().effects.fetch_sub(1, Relaxed);
         let sender = record.own_thread.lock().unwrap_or_else(|e| e.into_inner()).take();
@@ -666,7 +673,7 @@ pub(crate) fn rounds_here() -> u32 {
 pub(crate) fn run_cleanup(owner: &Owner, cleanup: Box<dyn FnOnce() + Send>) {
     let parent = owner.parent.upgrade();
     let parent = parent.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
-    let frame = Frame { owner: parent, graph: &owner.world, ..Frame::detached() };
+    let mut frame = Frame { owner: parent, graph: &owner.world, ..Frame::detached() };
     let ran = Running::here(rounds_here(), || {
         frame.enter(|| catch_unwind(AssertUnwindSafe(|| write::batch(cleanup))))
     });

@@ -28,8 +28,30 @@ pub(crate) fn read(node: &Node, track: Track) -> Result<Kept, ReadError> {
     // SAFETY: the frame is looked at before anything else runs here.
     match unsafe { Frame::top() } {
         None => newest(node),
-        Some(frame) => find_in(frame, node, track).map(|found| found.kept),
+        Some(frame) => match source_at_hand(frame, node, track) {
+            Some(kept) => Ok(kept),
+            None => find_in(frame, node, track).map(|found| found.kept),
+        },
     }
+}
+
+/// What evaluations mostly read: a source in their own graph that is up to date. Anything else is
+/// left to `find_in`.
+#[inline]
+fn source_at_hand(frame: &Frame, node: &Node, track: Track) -> Option<Kept> {
+    let tracker = frame.tracker().filter(|_| track == Track::Yes)?;
+    let view = frame.fixed_view()?;
+    if !Arc::ptr_eq(view.world, node.world()) || view.overlay_if_any().is_some() {
+        return None;
+    }
+    let (block, valid_from) = match node.role() {
+        NodeKind::Signal => current(node, view.revision).map(|head| (head, revision_of(head)))?,
+        _ => evaluate::usable(node, view.revision).map(|memo| (memo.block, memo.valid_from))?,
+    };
+    tracker.record(node);
+    tracker.note(valid_from);
+    // SAFETY: kept for the view's revision, which is held.
+    Some(unsafe { Kept::by_revision(block) })
 }
 
 /// The same, with when it changed.
@@ -53,7 +75,10 @@ fn find_in(frame: &Frame, node: &Node, track: Track) -> Result<Found, ReadError>
     }
     let found = at(view, node)?;
     if let Some(tracker) = tracker {
-        tracker.note(node, &found);
+        tracker.note(found.valid_from);
+        if !found.published {
+            tracker.note_private(node, found.kept.share());
+        }
     } else if let Some(overlay) = view.overlay_if_any()
         && overlay.remembers_reads()
     {
@@ -78,27 +103,36 @@ pub(crate) fn at(view: &View, node: &Node) -> Result<Found, ReadError> {
 
 /// The version of a signal that is current at `revision`, which the caller holds.
 pub(crate) fn version_at(signal: &Node, revision: u64) -> Found {
-    // Acquire: pairs with the committer's Release; the stamp below is at least this version's.
-    let head = signal.value.load(Acquire);
-    if signal.stamp() <= revision || seeded(Bug::ReadHead) {
-        // Not newer than the held revision, so kept for it until something newer is held.
-        // SAFETY: a signal has a version at all times; holds.md, claim H2.
-        return found(unsafe { NonNull::new_unchecked(head) });
-    }
-    let _guard = reclaim::pin();
-    found(walk(signal, revision))
-}
-
-/// SAFETY of the callers: the version is needed at a revision that is held.
-fn found(version: NonNull<Header>) -> Found {
-    reclaim::check(version.as_ptr());
-    // SAFETY: see above.
-    let header = unsafe { version.as_ref() };
-    // Acquire: pairs with the committer's Release.
-    let changed_at = header.stamp.load(Acquire) >> 1;
-    // SAFETY: see above.
+    let version = current(signal, revision).unwrap_or_else(|| {
+        let _guard = reclaim::pin();
+        walk(signal, revision)
+    });
+    let changed_at = revision_of(version);
+    // SAFETY: needed at a revision that is held.
     let kept = unsafe { Kept::by_revision(version) };
     Found { kept, changed_at, valid_from: changed_at, published: true }
+}
+
+/// The newest version, if it is current at `revision`, which the caller holds.
+#[inline]
+fn current(signal: &Node, revision: u64) -> Option<NonNull<Header>> {
+    // Acquire: pairs with the committer's Release; the stamp below is at least this version's.
+    let head = signal.value.load(Acquire);
+    // Not newer than the held revision, so kept for it until something newer is held (holds.md,
+    // claim H2).
+    (signal.stamp() <= revision || seeded(Bug::ReadHead)).then(|| {
+        // SAFETY: a signal has a version at all times.
+        unsafe { NonNull::new_unchecked(head) }
+    })
+}
+
+/// The revision of a version that the caller's held revision needs.
+#[inline]
+fn revision_of(version: NonNull<Header>) -> u64 {
+    reclaim::check(version.as_ptr());
+    // Acquire: pairs with the committer's Release.
+    // SAFETY: needed, so kept.
+    unsafe { version.as_ref() }.stamp.load(Acquire) >> 1
 }
 
 /// From the head down to the version current at `revision`, which the caller holds. Needs a pin.

@@ -139,8 +139,9 @@ fn wave(world: &Arc<World>, effects: &[EffectRef]) {
     let waves = if parallel { &counters.waves_parallel } else { &counters.waves_sequential };
     // Relaxed: statistics.
     waves.fetch_add(1, Relaxed);
-    let view = View::new(world, held.revision);
+    let mut view = View::new(world, held.revision);
     for effect in effects {
+        view.renew();
         match effect.run_on() {
             RunOn::Writer => effect.react(&view),
             RunOn::Thread => effect.wake_thread(),

@@ -100,18 +100,13 @@ fn resolved(header: &Header) -> &Header {
     unsafe { &*block.as_ptr() }
 }
 
-/// Runs a user's update or equality closure: no writes, nothing tracked.
+/// Runs a user's update closure: no writes, nothing tracked.
 fn in_closure<R>(f: impl FnOnce() -> R) -> R {
     Frame::enter_closure(f)
 }
 
-/// A panic of the user's equality function goes to the caller.
-fn equal(signal: &Node, old: &Header, new: &Header) -> bool {
-    in_closure(|| signal.equal(old, new))
-}
-
 fn push(view: &View, signal: &NodeRef, act: Act, old: Shared, new: Shared) {
-    let changed = !equal(signal, old.header(), new.header());
+    let changed = !signal.equal(old.header(), new.header());
     let made_on = version_at(signal, view.revision).changed_at;
     view.overlay().push(signal, act, if changed { new } else { old }, changed, made_on);
 }
@@ -150,7 +145,7 @@ fn commit_one(signal: &NodeRef, what: What<'_>, place: Place) -> Result<Done, Wr
     match what {
         What::Set(new) => {
             let head = newest_version(signal);
-            if !equal(signal, head.header(), new.header()) {
+            if !signal.equal(head.header(), new.header()) {
                 drop(head);
                 try_commit(signal, new, Condition::Always, place);
             }
@@ -162,7 +157,7 @@ fn commit_one(signal: &NodeRef, what: What<'_>, place: Place) -> Result<Done, Wr
             if version > at {
                 return Err(conflict(signal, version));
             }
-            let equal = equal(signal, head.header(), new.header());
+            let equal = signal.equal(head.header(), new.header());
             drop(head);
             if equal || try_commit(signal, new, Condition::NotAfter(at), place) {
                 return Ok(Done { old: None });
@@ -171,7 +166,7 @@ fn commit_one(signal: &NodeRef, what: What<'_>, place: Place) -> Result<Done, Wr
         }
         What::Update(f) => commit_made(signal, place, |head| {
             let new = in_closure(|| f(resolved(head.header())));
-            (!equal(signal, head.header(), new.header())).then_some(new)
+            (!signal.equal(head.header(), new.header())).then_some(new)
         }),
         What::Touch => commit_made(signal, place, |head| Some(Shared::alias(resolved_share(head)))),
     }
@@ -358,7 +353,7 @@ fn final_write(pending: &mut Pending, base: u64, strictness: Strictness) -> Writ
         Strictness::Batch if overwrites => Condition::Always,
         Strictness::Batch => Condition::HeadIs(version),
     };
-    let same = !touched && equal(&signal, head.header(), value.header());
+    let same = !touched && signal.equal(head.header(), value.header());
     // A block that is a version already cannot become another one.
     // Relaxed: installed by this thread or by one whose commit it has seen.
     let installed = value.header().stamp.load(Relaxed) != 0;
@@ -398,13 +393,13 @@ pub(crate) fn replay(pending: &mut Pending, head: &Kept) {
     for op in &mut pending.ops {
         match &mut op.act {
             Act::Set(new) => {
-                let changed = !equal(&signal, value.header(), new.header());
+                let changed = !signal.equal(value.header(), new.header());
                 op.value = if changed { new.clone() } else { value.clone() };
             }
             Act::Touch => op.value = value.clone(),
             Act::Replay(replay) => {
                 let new = in_closure(|| replay(resolved(value.header())));
-                let changed = !equal(&signal, value.header(), new.header());
+                let changed = !signal.equal(value.header(), new.header());
                 op.value = if changed { new } else { value.clone() };
             }
         }

@@ -91,7 +91,10 @@ where
         let with = unsafe { node.payload::<With<F, E>>() };
         // SAFETY: the caller's duty.
         let (old, new) = unsafe { (old.value_unchecked::<T>(), new.value_unchecked::<T>()) };
-        with.equality.equal(old, new)
+        if E::is_plain() {
+            return with.equality.equal(old, new);
+        }
+        Frame::enter_closure(|| with.equality.equal(old, new))
     }
 }
 

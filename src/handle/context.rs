@@ -83,13 +83,13 @@ impl Context {
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         let carried = &*self.carried;
         let owner = carried.owner.as_ref().map_or(null(), std::ptr::from_ref);
-        let outside = Frame { graph: &carried.world, owner, ..Frame::detached() };
+        let mut outside = Frame { graph: &carried.world, owner, ..Frame::detached() };
         let Some(fixed) = &carried.fixed else { return outside.enter(f) };
         let view = View::carried(&fixed.overlay, fixed.revision, &fixed.inside);
         // Whoever waits for this thread may hold claims, so this thread must not wait for any.
         let _claimed = (!fixed.inside.is_empty()).then(AsIfClaimed::begin);
-        let tracker = fixed.reads.as_ref().map(|_| Tracker::new(null()));
-        let frame = Frame {
+        let tracker = fixed.reads.as_ref().map(|_| Tracker::new(None));
+        let mut frame = Frame {
             reads: Reads::one(&view),
             tracker: tracker.as_ref().map_or(null(), std::ptr::from_ref),
             writes: carried.writes,

@@ -157,7 +157,7 @@ impl Draft {
     /// Runs `f` inside the draft: reads see it, writes go to it.
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         let view = View::over(&self.overlay);
-        let frame = Frame {
+        let mut frame = Frame {
             reads: Reads::one(&view),
             tracker: null(),
             writes: Writes::Collect,

@@ -89,7 +89,10 @@ impl<T: Send + Sync + 'static, E: Equality<T>> KindOf<T, E> {
         let equality = unsafe { node.payload::<E>() };
         // SAFETY: the caller's duty.
         let (old, new) = unsafe { (old.value_unchecked::<T>(), new.value_unchecked::<T>()) };
-        equality.equal(old, new)
+        if E::is_plain() {
+            return equality.equal(old, new);
+        }
+        Frame::enter_closure(|| equality.equal(old, new))
     }
 }
 

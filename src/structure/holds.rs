@@ -5,7 +5,7 @@
 //! keeps itself; neither keeps anything else, however long the user's code takes.
 
 use crate::block::{Header, Shared};
-use crate::participants::{HELD, KEPT, LOCAL, Local, NOTHING, free_slot, registry};
+use crate::participants::{HELD, KEPT, LOCAL, NOTHING, free_slot, registry};
 use crate::reclaim::Guard;
 use crate::seeded::{Bug, seeded};
 use crate::sync::{Acquire, AtomicU64, Mutex, Relaxed, Release, SeqCst, fence};
@@ -126,24 +126,37 @@ impl Drop for Held<'_> {
     }
 }
 
-/// A value that stays while this lives.
+/// A value that stays while this lives; two words, so that it travels in registers.
 #[derive(Debug)]
 pub(crate) struct Kept {
     block: NonNull<Header>,
     by: Keeping,
+    _thread: std::marker::PhantomData<*const ()>,
 }
 
-#[derive(Debug)]
-enum Keeping {
-    /// This thread's slot; the thread's record outlives what stands on its stack.
-    Slot(NonNull<Local>, usize),
-    /// A count.
-    Count,
+/// What keeps a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Keeping(u8);
+
+impl Keeping {
     /// A revision the reader holds for longer than this.
-    Revision,
+    const REVISION: Self = Self(u8::MAX);
+    /// A count.
+    const COUNT: Self = Self(u8::MAX - 1);
+
+    /// This thread's slot.
+    fn slot(index: usize) -> Self {
+        debug_assert!(index < KEPT, "a thread has few slots");
+        Self(index as u8)
+    }
 }
 
 impl Kept {
+    #[inline]
+    fn new(block: NonNull<Header>, by: Keeping) -> Self {
+        Self { block, by, _thread: std::marker::PhantomData }
+    }
+
     /// Keeps a block found under `guard` beyond the guard's life.
     #[inline]
     pub(crate) fn found(guard: &Guard, block: NonNull<Header>) -> Self {
@@ -154,7 +167,7 @@ impl Kept {
                 // period comes before its look at the kept values (claim H3).
                 local.participant.kept[slot].store(block.as_ptr(), Release);
                 crate::reclaim::kept(block.as_ptr());
-                Self { block, by: Keeping::Slot(NonNull::from(local), slot) }
+                Self::new(block, Keeping::slot(slot))
             }
             // SAFETY: the pin protects the block, so the graph's count is still there.
             None => Self::counted(unsafe { Shared::retain(block) }),
@@ -162,17 +175,19 @@ impl Kept {
     }
 
     pub(crate) fn counted(shared: Shared) -> Self {
-        Self { block: shared.into_raw(), by: Keeping::Count }
+        Self::new(shared.into_raw(), Keeping::COUNT)
     }
 
     /// # Safety
     /// The caller must hold a revision for which the block is kept, for longer than this lives.
+    #[inline]
     pub(crate) unsafe fn by_revision(block: NonNull<Header>) -> Self {
-        Self { block, by: Keeping::Revision }
+        Self::new(block, Keeping::REVISION)
     }
 
+    #[inline]
     pub(crate) fn header(&self) -> &Header {
-        if !matches!(self.by, Keeping::Count) {
+        if self.by != Keeping::COUNT {
             crate::reclaim::check(self.block.as_ptr());
         }
         // SAFETY: kept alive, one way or another, by `by`.
@@ -189,21 +204,21 @@ impl Kept {
 impl Drop for Kept {
     #[inline]
     fn drop(&mut self) {
-        if !matches!(self.by, Keeping::Count) {
+        if self.by == Keeping::REVISION {
             crate::reclaim::check(self.block.as_ptr());
-        }
-        match self.by {
-            Keeping::Slot(local, slot) => {
-                // SAFETY: `Kept` is not `Send`, so this is the record's thread.
-                let local = unsafe { local.as_ref() };
-                crate::reclaim::unkept(self.block.as_ptr());
+        } else if self.by == Keeping::COUNT {
+            // SAFETY: `counted` gave the count away.
+            drop(unsafe { Shared::from_raw(self.block) });
+        } else {
+            crate::reclaim::check(self.block.as_ptr());
+            crate::reclaim::unkept(self.block.as_ptr());
+            let slot = usize::from(self.by.0);
+            // `Kept` is not `Send`, so this is the thread that took the slot.
+            let _ = LOCAL.try_with(|local| {
                 // Release: the value was looked at before; pairs with `kept_blocks`.
                 local.participant.kept[slot].store(null_mut(), Release);
                 local.kept.set(local.kept.get() & !(1 << slot));
-            }
-            // SAFETY: `counted` gave the count away.
-            Keeping::Count => drop(unsafe { Shared::from_raw(self.block) }),
-            Keeping::Revision => {}
+            });
         }
     }
 }

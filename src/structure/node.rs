@@ -8,7 +8,7 @@ use super::observers::{Observers, SlotRef};
 use super::world::World;
 use crate::block::{Header, Shared};
 use crate::sync::count::{AtomicU16, AtomicU32};
-use crate::sync::{AcqRel, Acquire, AtomicPtr, AtomicU8, AtomicU64, Relaxed, UnsafeCell};
+use crate::sync::{AcqRel, Acquire, AtomicPtr, AtomicU8, AtomicU64, Relaxed, SeqCst, UnsafeCell};
 use smallvec::SmallVec;
 use std::alloc::Layout;
 use std::any::Any;
@@ -37,7 +37,8 @@ pub(crate) struct Kind {
     pub(crate) role: NodeKind,
     /// A computed's function: a new value, or what it panicked with.
     pub(crate) run: unsafe fn(&Node) -> Result<Shared, Box<dyn Any + Send>>,
-    /// Are two resolved blocks of this node's value type equal? User code.
+    /// Are two resolved blocks of this node's value type equal? User code, in a frame that refuses
+    /// writes.
     pub(crate) equal: unsafe fn(&Node, &Header, &Header) -> bool,
     /// Drops what stands behind the record. User code.
     pub(crate) drop_payload: unsafe fn(NonNull<Node>),
@@ -296,8 +297,9 @@ impl Node {
     /// The newest stamp: what may concern this node, visible or not.
     #[inline]
     pub(crate) fn stamp(&self) -> u64 {
-        // Acquire: pairs with the marker's Release; the marks of that commit before are visible.
-        let marked = self.marked_at.load(Acquire);
+        // SeqCst: pairs with the fence of `Marker::is_still_dirty`, after a claim (claim M3). As
+        // Acquire, with the marker's Release; the marks of that commit before are visible.
+        let marked = self.marked_at.load(SeqCst);
         if self.role() == NodeKind::Signal {
             return marked;
         }

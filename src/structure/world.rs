@@ -144,6 +144,8 @@ pub(crate) struct World {
     pub(crate) nodes: count::AtomicU64,
     pub(crate) effects: count::AtomicU64,
     pub(crate) edges: count::AtomicU64,
+    /// How often nodes have subscribed to sources; written after the slots, see `engine::mark`.
+    pub(crate) subscriptions: AtomicU64,
     ids: count::AtomicU64,
     register: Mutex<Register>,
     /// The last commits' origins, when history is kept.
@@ -274,6 +276,7 @@ impl World {
             nodes: Default::default(),
             effects: Default::default(),
             edges: Default::default(),
+            subscriptions: AtomicU64::new(0),
             ids: count::AtomicU64::new(1),
             register: Mutex::new(Register::default()),
             log: Mutex::new(VecDeque::new()),

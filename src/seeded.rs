@@ -50,6 +50,8 @@ bugs! {
     IgnoreHolds = "ignore-holds",
     /// Holding a revision is announced without a fence.
     NoHoldFence = "no-hold-fence",
+    /// A hold moves on to a newer revision than the one that a scan may have seen.
+    HoldRaised = "hold-raised",
     /// An equal write is skipped without looking whether its version is still the head.
     EqualUnchecked = "equal-unchecked",
     /// A conditional write is committed without its condition.

@@ -5,11 +5,14 @@
 //! keeps itself; neither keeps anything else, however long the user's code takes.
 
 use crate::block::{Header, Shared};
-use crate::participants::{HELD, KEPT, LOCAL, NOTHING, free_slot, registry};
+use crate::participants::{HELD, HeldSlot, KEPT, LOCAL, NOTHING, free_slot, registry};
 use crate::reclaim::Guard;
 use crate::seeded::{Bug, seeded};
 use crate::sync::{Acquire, AtomicU64, Mutex, Relaxed, Release, SeqCst, fence};
 use std::ptr::{NonNull, null_mut};
+
+/// How often a thread announces a hold before it queues for the shared list instead.
+const ANNOUNCEMENTS: usize = if cfg!(loom) { 2 } else { 8 };
 
 /// The revisions of one graph that somebody holds beyond their thread's slots, and the scan.
 #[derive(Debug)]
@@ -38,36 +41,51 @@ impl Holds {
 
     /// Holds the newest revision for this thread.
     pub(crate) fn newest(&self, clock: &AtomicU64) -> Held<'_> {
-        let in_slot = LOCAL
-            .try_with(|local| {
-                let slot = free_slot(&local.held, HELD)?;
-                let held = &local.participant.held[slot];
-                // Relaxed: published by the Release of the revision.
-                held.graph.store(self.id(), Relaxed);
-                // Relaxed: a guess from below; what counts is read after the fence.
-                let guess = clock.load(Relaxed);
-                // Release: a scan that sees the revision sees the graph.
-                held.revision.store(guess, Release);
-                if !seeded(Bug::NoHoldFence) {
-                    // Pairs with the fence of `scan`: either the scan sees this hold, or the
-                    // clock read below is the scan's or newer (claim H1).
-                    fence(SeqCst);
-                }
-                // Acquire: pairs with the flip; all of that commit is visible.
-                let revision = clock.load(Acquire);
-                if revision != guess {
-                    // Release: raising only gives up what this thread does not need.
-                    held.revision.store(revision, Release);
-                }
-                Some((slot, revision))
-            })
-            .ok()
-            .flatten();
-        let (slot, revision) = match in_slot {
+        let in_slot = LOCAL.try_with(|local| {
+            let slot = free_slot(&local.held, HELD)?;
+            let revision = self.announce(&local.participant.held[slot], clock);
+            if revision.is_none() {
+                local.held.set(local.held.get() & !(1 << slot));
+            }
+            revision.map(|revision| (slot, revision))
+        });
+        let (slot, revision) = match in_slot.ok().flatten() {
             Some((slot, revision)) => (Some(slot), revision),
             None => (None, self.share(clock)),
         };
         Held { holds: self, slot, revision, _thread: std::marker::PhantomData }
+    }
+
+    /// Holds the newest revision in a slot; `None` if each time another commit came between.
+    fn announce(&self, held: &HeldSlot, clock: &AtomicU64) -> Option<u64> {
+        // Relaxed: published by the Release of the revision.
+        held.graph.store(self.id(), Relaxed);
+        // Acquire: pairs with the flip; all of that commit is visible.
+        let mut revision = clock.load(Acquire);
+        for _ in 0..ANNOUNCEMENTS {
+            // Release: a scan that sees the revision sees the graph.
+            held.revision.store(revision, Release);
+            if !seeded(Bug::NoHoldFence) {
+                // Pairs with the fence of `scan`: either the scan sees this very revision, or
+                // the clock read below is the scan's or newer (claim H1).
+                fence(SeqCst);
+            }
+            // Acquire: as above.
+            let now = clock.load(Acquire);
+            if now == revision {
+                return Some(revision);
+            }
+            // A scan may have seen the older revision, and what is needed at the newer one only
+            // may be gone by the time this thread reads.
+            if seeded(Bug::HoldRaised) {
+                held.revision.store(now, Release);
+                return Some(now);
+            }
+            revision = now;
+        }
+        // Release: nothing is needed at it.
+        held.revision.store(NOTHING, Release);
+        None
     }
 
     /// Holds the newest revision for whoever has the number; undone by `unshare`.

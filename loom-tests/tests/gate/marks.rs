@@ -8,9 +8,10 @@ pub const SCENARIOS: &[Scenario] = &[
         ("no-inherit", Rmw),
         ("inherit-skips-computeds", Rmw),
         ("mark-stops-early", Rmw),
-        ("no-mark-fence", Shadow),
-        ("no-inherit-fence", Shadow),
+        ("no-claim-fence", Shadow),
     ]),
+    Scenario::new("s03b_the_marker_stops_at_what_is_being_cleaned", s03b)
+        .kills(&[("no-mark-fence", Loads), ("no-claim-fence", Loads)]),
     Scenario::new("s07_own_writes_through_two_levels", s07),
     Scenario::new("s10_an_unrelated_writer_combines", s10).shadow(),
     Scenario::new("s12_a_source_found_while_it_is_set", s12).shadow().kills(&[
@@ -18,6 +19,8 @@ pub const SCENARIOS: &[Scenario] = &[
         ("no-mark-fence", Shadow),
         ("no-inherit-fence", Shadow),
     ]),
+    Scenario::new("s12b_a_computed_found_while_it_is_marked", s12b)
+        .kills(&[("subscribers-missed", Loads), ("no-mark-fence", Loads)]),
     Scenario::new("s13_a_source_dropped_and_found_again", s13).shadow(),
     Scenario::new("s21_observers_grow_while_they_are_marked", s21),
 ];
@@ -38,6 +41,27 @@ fn s03() {
     join(w);
     claim!(d.get() == 1032, "d is stale after the join");
     claim!(n.get() == 32, "n is stale after the join");
+}
+
+/// ```text
+/// W: a = 1      R: d.get(), where d reads m, dirty from b = 1, and m reads n, clean, which reads a
+/// ```
+/// The marker comes through n, and stops at m, while the reader cleans it.
+fn s03b() {
+    let (g, a, b) = pair();
+    let n = a.map(|a| *a);
+    let m = g.computed({
+        let (n, b) = (n.clone(), b.clone());
+        move || n.get() * 16 + b.get()
+    });
+    let d = above(&g, &m);
+    d.get();
+    b.set(1);
+    let w = spawn(move || a.set(1));
+    let x = d.get();
+    claim!(x == 1001 || x == 1017, "d is {x}");
+    join(w);
+    claim!(d.get() == 1017, "d is stale after the join");
 }
 
 /// ```text
@@ -99,6 +123,26 @@ fn s12() {
     claim!(x == 1000 || x == 1005, "d is {x}");
     join(w);
     claim!(d.get() == 1005, "d is stale after the join");
+    claim!(n.get() == 5, "n is stale after the join");
+}
+
+/// ```text
+/// W: b = 5      R: n.get(), where n reads c, which reads b, for the first time
+/// ```
+fn s12b() {
+    let (g, a, b) = pair();
+    let c = b.map(|b| *b);
+    c.get();
+    let n = g.computed({
+        let (a, c) = (a.clone(), c.clone());
+        move || if a.get() == 0 { 0 } else { c.get() }
+    });
+    n.get();
+    a.set(1);
+    let w = spawn(move || b.set(5));
+    let x = n.get();
+    claim!(x == 0 || x == 5, "n is {x}");
+    join(w);
     claim!(n.get() == 5, "n is stale after the join");
 }
 

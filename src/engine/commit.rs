@@ -13,7 +13,6 @@ use crate::structure::node::Node;
 use crate::structure::request::{Answer, Condition, Request, Write, state};
 use crate::structure::world::World;
 use crate::sync::{Acquire, Relaxed, Release, SeqCst, Spin, fence, thread};
-use smallvec::SmallVec;
 use std::ptr::{null, null_mut};
 use std::sync::Arc;
 
@@ -174,9 +173,9 @@ impl<'w> Right<'w> {
     /// Releases the right and does what was left to do.
     pub(crate) fn leave(self, mut collected: Collected) {
         let world = self.0;
-        let mut to_trim: SmallVec<[*const Node; 2]> = SmallVec::new();
+        let (first, mut more) = (collected.to_trim.take(), Vec::new());
         loop {
-            to_trim.extend(collected.to_trim);
+            more.extend(collected.to_trim);
             // Release: the next holder sees everything; pairs with the exchange in `try_right`.
             world.right.store(false, Release);
             finish(collected.done);
@@ -192,7 +191,7 @@ impl<'w> Right<'w> {
             collected = Right(world).commit_inbox();
         }
         // Last, for drops of values are user code: nobody's request waits for them.
-        for list in to_trim {
+        for list in first.into_iter().chain(more) {
             trim::signals(world, list);
         }
     }

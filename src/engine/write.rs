@@ -42,11 +42,12 @@ pub(crate) enum What<'f> {
 
 /// Writes one signal at top level. Updates are recorded by `record_update` where they must be.
 pub(crate) fn write(signal: &NodeRef, what: What<'_>, place: Place) -> Result<Done, WriteError> {
-    let frame = Frame::current();
+    // SAFETY: looked at within the frame only.
+    let Some(frame) = (unsafe { Frame::top() }) else { return commit_one(signal, what, place) };
     if let Some(refusal) = frame.writes.refusal() {
         return Err(refusal);
     }
-    match collecting(&frame, signal) {
+    match collecting(frame, signal) {
         Some(view) => collect(view, signal, what),
         None => commit_one(signal, what, place),
     }
@@ -217,10 +218,15 @@ pub(crate) fn after(world: &Arc<World>) {
     trim::if_due(world);
 }
 
+#[inline]
 fn log(world: &World, revision: u64, place: Place) {
-    if world.config.history == 0 {
-        return;
+    if world.config.history > 0 {
+        log_kept(world, revision, place);
     }
+}
+
+#[cold]
+fn log_kept(world: &World, revision: u64, place: Place) {
     let thread = std::thread::current();
     let thread = thread.name().map_or_else(|| format!("{:?}", thread.id()), str::to_owned);
     let mut log = world.log.lock();

@@ -9,6 +9,7 @@ use crate::error::ReadError;
 use crate::sync::count::AtomicU32;
 use crate::sync::{AcqRel, Acquire, AtomicPtr, AtomicU64, Relaxed, UnsafeCell};
 use std::alloc::Layout;
+use std::any::TypeId;
 use std::ptr::{NonNull, null_mut};
 
 /// What stands behind the header.
@@ -25,6 +26,8 @@ pub(crate) enum Shape {
 #[derive(Debug)]
 struct BlockKind {
     shape: Shape,
+    /// The type behind the header.
+    value: TypeId,
     layout: Layout,
     drop_value: unsafe fn(NonNull<Header>),
 }
@@ -82,9 +85,10 @@ impl Shaped for OfAlias {
 
 struct KindOf<S, T>(std::marker::PhantomData<(S, T)>);
 
-impl<S: Shaped, T> KindOf<S, T> {
+impl<S: Shaped, T: 'static> KindOf<S, T> {
     const KIND: &'static BlockKind = &BlockKind {
         shape: S::SHAPE,
+        value: TypeId::of::<T>(),
         layout: Layout::new::<Block<T>>(),
         drop_value: drop_value::<T>,
     };
@@ -98,7 +102,7 @@ unsafe fn drop_value<T>(header: NonNull<Header>) {
     unsafe { std::ptr::drop_in_place(&raw mut (*block).value) }
 }
 
-fn allocate<S: Shaped, T>(value: T) -> Shared {
+fn allocate<S: Shaped, T: 'static>(value: T) -> Shared {
     let kind = KindOf::<S, T>::KIND;
     let block = memory::take(kind.layout).cast::<Block<T>>();
     let header = Header {
@@ -165,9 +169,16 @@ impl Shared {
         block
     }
 
+    #[inline]
     pub(crate) fn header(&self) -> &Header {
         // SAFETY: this count keeps the block alive.
         unsafe { self.0.as_ref() }
+    }
+
+    /// A count on the block that carries the value or the error.
+    pub(crate) fn resolved(&self) -> Self {
+        // SAFETY: this count keeps it alive.
+        unsafe { Self::retain(NonNull::from(self.header().resolved())) }
     }
 }
 
@@ -230,39 +241,50 @@ impl Header {
 
     /// The block that carries the value or the error.
     #[inline]
-    pub(crate) fn resolve(&self) -> NonNull<Header> {
+    pub(crate) fn resolved(&self) -> &Header {
         let mut header = self;
         while header.kind.shape == Shape::Alias {
-            // SAFETY: the shape says that the value is a `Shared`, which keeps its block alive.
+            // SAFETY: the shape says that the value is a `Shared`, which keeps its block alive for
+            // as long as this one.
             header = unsafe { header.value_unchecked::<Shared>() }.header();
         }
-        NonNull::from(header)
+        header
     }
 
     /// # Safety
     /// The block must have been made with a value of type `T`.
     #[inline]
-    pub(crate) unsafe fn value_unchecked<T>(&self) -> &T {
+    unsafe fn value_unchecked<T>(&self) -> &T {
         let block = std::ptr::from_ref(self).cast::<Block<T>>();
         // SAFETY: the caller's duty; `Block` is `repr(C)` with the header first.
         unsafe { &(*block).value }
     }
 
-    /// The value, or the error the computed failed with. `self` must be resolved.
+    /// The value, or the error the computed failed with.
     ///
-    /// # Safety
-    /// The block must belong to a node of value type `T`.
+    /// # Panics
+    /// If the value is of another type than `T`.
     #[inline]
-    pub(crate) unsafe fn outcome<T>(&self) -> Result<&T, &ReadError> {
-        match self.kind.shape {
-            // SAFETY: the caller's duty.
-            Shape::Value => Ok(unsafe { self.value_unchecked() }),
-            // SAFETY: the shape says so.
-            Shape::Failure => Err(unsafe { self.value_unchecked() }),
-            Shape::Alias => unreachable!("an alias is resolved before its value is read"),
+    pub(crate) fn outcome<T: 'static>(&self) -> Result<&T, &ReadError> {
+        let block = self.resolved();
+        if block.kind.shape == Shape::Value {
+            assert!(block.kind.value == TypeId::of::<T>(), "a handle has its node's value type");
+            // SAFETY: the kind says so.
+            return Ok(unsafe { block.value_unchecked() });
         }
+        Err(block.failure().expect("a resolved block holds a value or a failure"))
     }
 
+    /// The value, of a block that holds one.
+    ///
+    /// # Panics
+    /// If it holds a failure, or a value of another type.
+    #[inline]
+    pub(crate) fn value<T: 'static>(&self) -> &T {
+        self.outcome().expect("asked of values only")
+    }
+
+    /// The error, of a resolved block that holds one.
     pub(crate) fn failure(&self) -> Option<&ReadError> {
         // SAFETY: the shape says so.
         (self.kind.shape == Shape::Failure).then(|| unsafe { self.value_unchecked() })

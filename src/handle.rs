@@ -33,6 +33,8 @@ pub use together::{batch, transaction, untracked};
 
 /// How a builder decides whether a new value is a change.
 pub mod equality {
+    use crate::engine::frame::Frame;
+
     /// Decides whether two values of a node are equal.
     pub trait Equality<T>: Send + Sync + 'static {
         /// Arguments: the old value, the new one.
@@ -42,6 +44,15 @@ pub mod equality {
         #[inline(always)]
         fn is_plain() -> bool {
             false
+        }
+
+        /// The comparison where the engine asks for it: what it does cannot write.
+        #[inline]
+        fn are_equal(&self, old: &T, new: &T) -> bool {
+            if Self::is_plain() {
+                return self.equal(old, new);
+            }
+            Frame::enter_closure(|| self.equal(old, new))
         }
     }
 
@@ -69,8 +80,25 @@ pub mod equality {
             ($($scalar:ty),*) => { $(TypeId::of::<T>() == TypeId::of::<$scalar>())||* };
         }
         any_of!(
-            (), bool, char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32,
-            f64, String, &'static str
+            (),
+            bool,
+            char,
+            u8,
+            u16,
+            u32,
+            u64,
+            u128,
+            usize,
+            i8,
+            i16,
+            i32,
+            i64,
+            i128,
+            isize,
+            f32,
+            f64,
+            String,
+            &'static str
         )
     }
 

@@ -5,6 +5,7 @@
 //! the next one. Who may draw which conclusion from it is said in `reclaim` and `holds`.
 
 use crate::block::Header;
+use crate::sync::count::AtomicU32;
 use crate::sync::{Acquire, AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Relaxed, Release};
 use crossbeam_utils::CachePadded;
 use std::cell::Cell;
@@ -17,6 +18,7 @@ pub(crate) const KEPT: usize = if cfg!(loom) { 2 } else { 4 };
 pub(crate) const NOTHING: u64 = u64::MAX;
 
 /// One thread's announcements.
+#[derive(Debug)]
 pub(crate) struct Participant {
     next: AtomicPtr<Participant>,
     taken: AtomicBool,
@@ -24,8 +26,14 @@ pub(crate) struct Participant {
     pub(crate) pinned: AtomicU64,
     pub(crate) held: [HeldSlot; HELD],
     pub(crate) kept: [AtomicPtr<Header>; KEPT],
+    /// Pins inside pins.
+    pub(crate) pins: Own,
+    /// Which slots are in use, a bit each.
+    pub(crate) held_used: Own,
+    pub(crate) kept_used: Own,
 }
 
+#[derive(Debug)]
 pub(crate) struct HeldSlot {
     pub(crate) graph: AtomicUsize,
     pub(crate) revision: AtomicU64,
@@ -42,6 +50,9 @@ impl Participant {
                 revision: AtomicU64::new(NOTHING),
             }),
             kept: std::array::from_fn(|_| AtomicPtr::new(null_mut())),
+            pins: Own::new(),
+            held_used: Own::new(),
+            kept_used: Own::new(),
         }
     }
 }
@@ -111,35 +122,79 @@ impl Registry {
     }
 }
 
-pub(crate) struct Local {
-    pub(crate) participant: &'static Participant,
-    /// Pins inside pins.
-    pub(crate) pins: Cell<u32>,
-    /// Which slots are in use, a bit each.
-    pub(crate) held: Cell<u8>,
-    pub(crate) kept: Cell<u8>,
-}
+/// A number of the owner's own, which nobody else reads; atomic only because records are shared.
+#[derive(Debug)]
+pub(crate) struct Own(AtomicU32);
 
-impl Drop for Local {
-    fn drop(&mut self) {
-        // Release: pairs with the Acquire in `join`.
-        self.participant.taken.store(false, Release);
+impl Own {
+    const fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> u32 {
+        // Relaxed: of this thread, or of one whose end it has acquired.
+        self.0.load(Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, value: u32) {
+        // Relaxed: as in `get`.
+        self.0.store(value, Relaxed);
     }
 }
 
-crate::sync::thread_local! {
-    pub(crate) static LOCAL: Local = Local {
-        participant: registry().join(),
-        pins: Cell::new(0),
-        held: Cell::new(0),
-        kept: Cell::new(0),
-    };
+crate::sync::per_thread! {
+    static CURRENT: Cell<Option<&'static Participant>> = Cell::new(None);
 }
 
-pub(crate) fn free_slot(used: &Cell<u8>, slots: usize) -> Option<usize> {
+crate::sync::thread_local! {
+    static LEAVING: Leaving = Leaving(Cell::new(None));
+}
+
+/// Gives a thread's record back at its end.
+struct Leaving(Cell<Option<&'static Participant>>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if let Some(participant) = self.0.take() {
+            let _ = CURRENT.try_with(|current| current.set(None));
+            // Release: pairs with the Acquire in `join`.
+            participant.taken.store(false, Release);
+        }
+    }
+}
+
+/// This thread's record.
+#[inline]
+pub(crate) fn current() -> &'static Participant {
+    match CURRENT.try_with(Cell::get) {
+        Ok(Some(participant)) => participant,
+        _ => enter(),
+    }
+}
+
+/// The first use by a thread; or one by the destructor of a thread-local value that outlives
+/// ours, whose record is not given back: it costs a few hundred bytes.
+#[cold]
+fn enter() -> &'static Participant {
+    let participant = registry().join();
+    let _ = CURRENT.try_with(|current| current.set(Some(participant)));
+    let _ = LEAVING.try_with(|leaving| leaving.0.set(Some(participant)));
+    participant
+}
+
+/// Takes one of `slots` slots, if one is free.
+#[inline]
+pub(crate) fn take_slot(used: &Own, slots: usize) -> Option<usize> {
     let index = used.get().trailing_ones() as usize;
     (index < slots).then(|| {
         used.set(used.get() | 1 << index);
         index
     })
+}
+
+#[inline]
+pub(crate) fn free_slot(used: &Own, index: usize) {
+    used.set(used.get() & !(1 << index));
 }

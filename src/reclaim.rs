@@ -6,10 +6,10 @@
 //! unpinned. Protocol: docs/protocols/reclaim.md; the scheme is that of Fraser's "Practical
 //! lock-freedom" (2004), with the epochs driven by whoever frees.
 
-use crate::participants::{LOCAL, Local, registry};
+use crate::participants::{self, Participant, registry};
 use crate::seeded::{Bug, seeded};
 use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, fence};
-use std::ptr::NonNull;
+use std::marker::PhantomData;
 
 /// Epochs go 2, 4, 6 ..: a pinned epoch is never 0.
 const STEP: u64 = 2;
@@ -41,26 +41,27 @@ fn epoch() -> impl std::ops::Deref<Target = AtomicU64> {
 pub(crate) struct Guard {
     #[cfg(loom)]
     id: u64,
-    local: NonNull<Local>,
+    participant: &'static Participant,
+    _thread: PhantomData<*const ()>,
 }
 
-/// Pins this thread. A thread that is ending, and has no announcements left, must not ask.
+/// Pins this thread.
 #[inline]
 pub(crate) fn pin() -> Guard {
-    let local = LOCAL.with(|local| NonNull::from(local));
+    let participant = participants::current();
     let guard = Guard {
         #[cfg(loom)]
         id: oracle::pinned(),
-        local,
+        participant,
+        _thread: PhantomData,
     };
-    let local = guard.local();
-    let pins = local.pins.get();
-    local.pins.set(pins + 1);
+    let pins = participant.pins.get();
+    participant.pins.set(pins + 1);
     if pins == 0 && !seeded(Bug::NoPin) {
         // Relaxed: an older epoch than the newest holds up more than needed.
         let now = epoch().load(Relaxed);
         // Relaxed: ordered by the fence.
-        local.participant.pinned.store(now, Relaxed);
+        participant.pinned.store(now, Relaxed);
         if !seeded(Bug::NoPinFence) {
             // Pairs with the fence in `try_advance`: either it sees this pin, or this thread
             // sees everything unlinked before (claim R1).
@@ -73,10 +74,8 @@ pub(crate) fn pin() -> Guard {
 impl Guard {
     /// The pinned thread's record.
     #[inline]
-    pub(crate) fn local(&self) -> &Local {
-        // SAFETY: the thread's own record lives as long as the thread, which a guard cannot
-        // leave.
-        unsafe { self.local.as_ref() }
+    pub(crate) fn participant(&self) -> &'static Participant {
+        self.participant
     }
 }
 
@@ -85,12 +84,11 @@ impl Drop for Guard {
     fn drop(&mut self) {
         #[cfg(loom)]
         oracle::unpinned(self.id);
-        let local = self.local();
-        let pins = local.pins.get() - 1;
-        local.pins.set(pins);
+        let pins = self.participant.pins.get() - 1;
+        self.participant.pins.set(pins);
         if pins == 0 {
             // Release: what was found was looked at before; pairs with `try_advance`.
-            local.participant.pinned.store(0, Release);
+            self.participant.pinned.store(0, Release);
         }
     }
 }

@@ -26,6 +26,7 @@ pub(crate) use per_thread;
 #[inline(always)]
 pub(crate) fn fence_of_claim() {
     #[cfg(loom)]
+    // Pairs with the fence of `Marker::is_still_dirty`.
     fence(SeqCst);
 }
 

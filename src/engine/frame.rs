@@ -502,8 +502,7 @@ impl Tracker {
     /// private run.
     #[inline]
     pub(crate) fn new(old: Option<&Sources>) -> Self {
-        let (old, old_len) =
-            old.map_or((null(), 0), |sources| (sources.as_ptr(), sources.len()));
+        let (old, old_len) = old.map_or((null(), 0), |sources| (sources.as_ptr(), sources.len()));
         Self {
             old,
             old_len,

@@ -83,7 +83,8 @@ impl<'w> Marker<'w> {
         let mut at = self.first;
         // SAFETY: as in `mark_from`.
         while let Some(node) = unsafe { at.as_ref() } {
-            // As above, now for each node by itself: those that are found now, too.
+            // Pairs with the fence of `resubscribe`, now for each node by itself: those that are
+            // found now, too.
             fence(SeqCst);
             node.observers.each(|observer| self.mark(observer));
             at = Self::after(node);

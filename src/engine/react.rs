@@ -10,11 +10,11 @@ use super::{read, wave, write};
 use crate::block::{Header, Shared};
 use crate::error::{Failure, panic_message};
 use crate::seeded::{Bug, seeded};
-use crate::structure::node::{self, Kind, Node, NodeKind, NodeRef, Sources};
+use crate::structure::node::{Node, NodeKind, NodeRef, Payload, Sources};
 use crate::structure::world::World;
 use crate::sync::count::AtomicU32;
 use crate::sync::{AcqRel, Acquire, AtomicBool, AtomicU8, Relaxed, Release, Spin, UnsafeCell};
-use std::alloc::Layout;
+use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr::NonNull;
@@ -70,13 +70,17 @@ mod status {
     pub(super) const QUEUED: u8 = 64;
 }
 
-static KIND: Kind = Kind {
-    role: NodeKind::Effect,
-    run: |_| unreachable!("an effect has no value to compute"),
-    equal: |_, _, _| unreachable!("an effect has no value to compare"),
-    drop_payload: node::drop_payload::<Record>,
-    layout: Layout::new::<node::NodeWith<Record>>(),
-};
+impl Payload for Record {
+    const ROLE: NodeKind = NodeKind::Effect;
+
+    fn run(&self) -> Result<Shared, Box<dyn Any + Send>> {
+        unreachable!("an effect has no value to compute")
+    }
+
+    fn equal(&self, _old: &Header, _new: &Header) -> bool {
+        unreachable!("an effect has no value to compare")
+    }
+}
 
 /// A counted effect.
 #[derive(Clone, Debug)]
@@ -122,8 +126,7 @@ impl std::ops::Deref for EffectRef {
 
 fn record(effect: &Node) -> &Record {
     debug_assert_eq!(effect.role(), NodeKind::Effect, "only effects have a record");
-    // SAFETY: nodes of this role are made here, with this payload.
-    unsafe { effect.payload() }
+    effect.payload()
 }
 
 /// Makes an effect and, unless that must wait, runs it.
@@ -149,8 +152,7 @@ pub(crate) fn create(
         run_on,
         own_thread: std::sync::Mutex::new(None),
     };
-    // SAFETY: `KIND` is made for `Record`.
-    let node = unsafe { NodeRef::new(world.clone(), &KIND, None, name, place, record) };
+    let node = NodeRef::new(world.clone(), None, name, place, record);
     let effect = EffectRef(node);
     if let Some(owner) = frame.owner() {
         owner.own(Owned::Effect(effect.clone()));

@@ -84,7 +84,7 @@ pub(crate) fn record_update(signal: &NodeRef, mut replay: Replay) {
         act: impl FnOnce(Replay) -> Act,
     ) {
         let old = private_value(view, signal);
-        let new = in_closure(|| replay(resolved(old.header())));
+        let new = in_closure(|| replay(old.header().resolved()));
         let taken = std::mem::replace(replay, Box::new(|_| unreachable!("given away")));
         push(view, signal, act(taken), old.share(), new);
     }
@@ -93,12 +93,6 @@ pub(crate) fn record_update(signal: &NodeRef, mut replay: Replay) {
 fn private_value(view: &View, signal: &Node) -> Kept {
     let (found, _) = private::over(view, signal).expect("a signal always has a value");
     found.kept
-}
-
-fn resolved(header: &Header) -> &Header {
-    let block = header.resolve();
-    // SAFETY: the resolved block lives as long as the one that stands for it.
-    unsafe { &*block.as_ptr() }
 }
 
 /// Runs a user's update closure: no writes, nothing tracked.
@@ -166,10 +160,12 @@ fn commit_one(signal: &NodeRef, what: What<'_>, place: Place) -> Result<Done, Wr
             Err(conflict(signal, version_of(&newest_version(signal))))
         }
         What::Update(f) => commit_made(signal, place, |head| {
-            let new = in_closure(|| f(resolved(head.header())));
+            let new = in_closure(|| f(head.header().resolved()));
             (!signal.equal(head.header(), new.header())).then_some(new)
         }),
-        What::Touch => commit_made(signal, place, |head| Some(Shared::alias(resolved_share(head)))),
+        What::Touch => {
+            commit_made(signal, place, |head| Some(Shared::alias(head.share().resolved())))
+        }
     }
 }
 
@@ -205,11 +201,6 @@ fn try_commit(signal: &NodeRef, new: Shared, condition: Condition, place: Place)
         }
         Answer::Refused { .. } => false,
     }
-}
-
-fn resolved_share(kept: &Kept) -> Shared {
-    // SAFETY: the resolved block lives as long as the one that stands for it.
-    unsafe { Shared::retain(kept.header().resolve()) }
 }
 
 /// What follows a commit on the thread that made it.
@@ -363,7 +354,7 @@ fn final_write(pending: &mut Pending, base: u64, strictness: Strictness) -> Writ
     // A block that is a version already cannot become another one.
     // Relaxed: installed by this thread or by one whose commit it has seen.
     let installed = value.header().stamp.load(Relaxed) != 0;
-    let block = if installed { Shared::alias(resolve_shared(&value)) } else { value };
+    let block = if installed { Shared::alias(value.resolved()) } else { value };
     // SAFETY: `pending` counts the signal, and its owner outlives the write.
     let mut write = unsafe { Write::new(&pending.node, Some(block), condition) };
     write.equal_to = same.then_some(version);
@@ -387,11 +378,6 @@ fn written(pending: &Pending) -> Shared {
     written.expect("pending signals have ops").clone()
 }
 
-fn resolve_shared(shared: &Shared) -> Shared {
-    // SAFETY: the resolved block lives as long as the one that stands for it.
-    unsafe { Shared::retain(shared.header().resolve()) }
-}
-
 /// Runs the recorded updates again, on a newer value.
 pub(crate) fn replay(pending: &mut Pending, head: &Kept) {
     let signal = pending.node.clone();
@@ -404,7 +390,7 @@ pub(crate) fn replay(pending: &mut Pending, head: &Kept) {
             }
             Act::Touch => op.value = value.clone(),
             Act::Replay(replay) => {
-                let new = in_closure(|| replay(resolved(value.header())));
+                let new = in_closure(|| replay(value.header().resolved()));
                 let changed = !signal.equal(value.header(), new.header());
                 op.value = if changed { new } else { value.clone() };
             }

@@ -11,9 +11,8 @@ use crate::engine::frame::Frame;
 use crate::engine::read::Track;
 use crate::error::{ReadError, Timeout};
 use crate::revision::Revision;
-use crate::structure::node::{self, Kind, Node as Record, NodeKind, NodeRef, NodeWith};
+use crate::structure::node::{NodeKind, NodeRef, Payload};
 use crate::structure::world::World;
-use std::alloc::Layout;
 use std::any::Any;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -55,46 +54,26 @@ pub fn computed<T: PartialEq + Send + Sync + 'static>(
     Computed::builder(f).build()
 }
 
-struct With<F, E> {
+struct With<T, F, E> {
     function: F,
     equality: E,
+    value: PhantomData<fn() -> T>,
 }
 
-struct KindOf<T, F, E>(PhantomData<(T, F, E)>);
-
-impl<T, F, E> KindOf<T, F, E>
+impl<T, F, E> Payload for With<T, F, E>
 where
     T: Send + Sync + 'static,
     F: Fn() -> Shared + Send + Sync + 'static,
     E: Equality<T>,
 {
-    const KIND: &'static Kind = &Kind {
-        role: NodeKind::Computed,
-        run: Self::run,
-        equal: Self::equal,
-        drop_payload: node::drop_payload::<With<F, E>>,
-        layout: Layout::new::<NodeWith<With<F, E>>>(),
-    };
+    const ROLE: NodeKind = NodeKind::Computed;
 
-    /// # Safety
-    /// The node must be of this kind.
-    unsafe fn run(node: &Record) -> Result<Shared, Box<dyn Any + Send>> {
-        // SAFETY: the caller's duty.
-        let with = unsafe { node.payload::<With<F, E>>() };
-        catch_unwind(AssertUnwindSafe(&with.function))
+    fn run(&self) -> Result<Shared, Box<dyn Any + Send>> {
+        catch_unwind(AssertUnwindSafe(&self.function))
     }
 
-    /// # Safety
-    /// The node must be of this kind, and the blocks resolved values of it.
-    unsafe fn equal(node: &Record, old: &Header, new: &Header) -> bool {
-        // SAFETY: the caller's duty.
-        let with = unsafe { node.payload::<With<F, E>>() };
-        // SAFETY: the caller's duty.
-        let (old, new) = unsafe { (old.value_unchecked::<T>(), new.value_unchecked::<T>()) };
-        if E::is_plain() {
-            return with.equality.equal(old, new);
-        }
-        Frame::enter_closure(|| with.equality.equal(old, new))
+    fn equal(&self, old: &Header, new: &Header) -> bool {
+        self.equality.are_equal(old.value::<T>(), new.value::<T>())
     }
 }
 
@@ -146,10 +125,8 @@ impl<T: Send + Sync + 'static> Computed<T> {
         F: Fn() -> Shared + Send + Sync + 'static,
         E: Equality<T>,
     {
-        let kind = KindOf::<T, F, E>::KIND;
-        let payload = With { function: f, equality };
-        // SAFETY: the kind is made for this payload.
-        let node = unsafe { NodeRef::new(world, kind, None, name, Location::caller(), payload) };
+        let payload = With { function: f, equality, value: PhantomData };
+        let node = NodeRef::new(world, None, name, Location::caller(), payload);
         Self { node: Node::new(node), value: PhantomData }
     }
 }

@@ -131,8 +131,7 @@ impl<R: Readable> Link<R> {
         let manual_node = self.manual.node().inner();
         let manual = read::find(manual_node, Track::Yes).unwrap_or_else(|error| raise(error));
         let set_at = manual.changed_at;
-        // SAFETY: the manual signal's blocks are `Option<Manual>`.
-        let manual = match unsafe { Look::<Option<Manual>>::of(manual.kept).load() } {
+        let manual = match Look::<Option<Manual>>::of(manual.kept).load() {
             Ok(manual) => (*manual).clone(),
             Err(error) => raise(error),
         };
@@ -163,21 +162,18 @@ impl<R: Readable> Link<R> {
         last: Option<&Last>,
         f: impl Fn(&R::Value, Option<Previous<'_, R::Value, T>>) -> T,
     ) -> Shared {
-        let look = resolved(source);
+        let look = source.resolved();
         if let Some(error) = look.header().failure() {
             raise(error.clone());
         }
-        // SAFETY: the source's node holds this type, and it is no failure.
-        let source: &R::Value = unsafe { look.header().value_unchecked() };
-        let kept = last.map(|last| (resolved(&last.value), resolved(&last.source)));
+        let source: &R::Value = look.header().value();
+        let kept = last.map(|last| (last.value.resolved(), last.source.resolved()));
         let usable = kept.as_ref().filter(|(value, source)| {
             value.header().failure().is_none() && source.header().failure().is_none()
         });
         let previous = usable.map(|(value, source)| Previous {
-            // SAFETY: made by this link, of the linked's type.
-            value: unsafe { value.header().value_unchecked::<T>() },
-            // SAFETY: the source's, as above.
-            source: unsafe { source.header().value_unchecked::<R::Value>() },
+            value: value.header().value::<T>(),
+            source: source.header().value::<R::Value>(),
         });
         Shared::value(f(source, previous))
     }
@@ -214,11 +210,6 @@ impl<R: Readable> Link<R> {
         // Values are user code, so they are dropped outside of the lock.
         drop(before);
     }
-}
-
-fn resolved(shared: &Shared) -> Shared {
-    // SAFETY: the resolved block lives as long as the one that stands for it.
-    unsafe { Shared::retain(shared.header().resolve()) }
 }
 
 fn revision_here() -> u64 {

@@ -24,27 +24,18 @@ pub struct Loaded<T> {
     value: PhantomData<T>,
 }
 
-// SAFETY: a count on an immutable value; `T: Send + Sync` is required below.
-unsafe impl<T: Send + Sync> Send for Loaded<T> {}
-// SAFETY: as above.
-unsafe impl<T: Send + Sync> Sync for Loaded<T> {}
-
 impl<T> Loaded<T> {
-    /// # Safety
-    /// The block must belong to a node of value type `T` and not be a failure.
-    pub(crate) unsafe fn new(shared: &Shared) -> Self {
-        // SAFETY: the resolved block lives as long as the one that stands for it.
-        let shared = unsafe { Shared::retain(shared.header().resolve()) };
-        Self { shared, value: PhantomData }
+    /// Of a block that holds a value of type `T`.
+    pub(crate) fn new(shared: &Shared) -> Self {
+        Self { shared: shared.resolved(), value: PhantomData }
     }
 }
 
-impl<T> Deref for Loaded<T> {
+impl<T: 'static> Deref for Loaded<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: `new` was given a value of this type.
-        unsafe { self.shared.header().value_unchecked() }
+        self.shared.header().value()
     }
 }
 
@@ -54,40 +45,40 @@ impl<T> Clone for Loaded<T> {
     }
 }
 
-impl<T> AsRef<T> for Loaded<T> {
+impl<T: 'static> AsRef<T> for Loaded<T> {
     fn as_ref(&self) -> &T {
         self
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Loaded<T> {
+impl<T: fmt::Debug + 'static> fmt::Debug for Loaded<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
 }
 
-impl<T: fmt::Display> fmt::Display for Loaded<T> {
+impl<T: fmt::Display + 'static> fmt::Display for Loaded<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
 }
 
-impl<T: PartialEq> PartialEq for Loaded<T> {
+impl<T: PartialEq + 'static> PartialEq for Loaded<T> {
     fn eq(&self, other: &Self) -> bool {
         **self == **other
     }
 }
 
-impl<T: PartialEq> PartialEq<T> for Loaded<T> {
+impl<T: PartialEq + 'static> PartialEq<T> for Loaded<T> {
     fn eq(&self, other: &T) -> bool {
         **self == *other
     }
 }
 
-impl<T: Eq> Eq for Loaded<T> {}
+impl<T: Eq + 'static> Eq for Loaded<T> {}
 
 #[cfg(feature = "serde")]
-impl<T: serde::Serialize> serde::Serialize for Loaded<T> {
+impl<T: serde::Serialize + 'static> serde::Serialize for Loaded<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         (**self).serialize(serializer)
     }

@@ -61,7 +61,7 @@ impl<R: Readable + ?Sized> Readable for Arc<R> {
 /// A value while it is looked at.
 pub(crate) struct Look<T>(Kept, std::marker::PhantomData<T>);
 
-impl<T> Look<T> {
+impl<T: 'static> Look<T> {
     #[inline]
     pub(crate) fn at(node: &Node, track: Track) -> Result<Self, ReadError> {
         read::read(node.inner(), track).map(Self::of)
@@ -71,24 +71,14 @@ impl<T> Look<T> {
         Self(kept, std::marker::PhantomData)
     }
 
-    /// # Safety
-    /// The node looked at must hold values of type `T`.
     #[inline]
-    pub(crate) unsafe fn value(&self) -> Result<&T, &ReadError> {
-        let block = self.0.header().resolve();
-        // SAFETY: the resolved block lives as long as the one that stands for it.
-        let header = unsafe { block.as_ref() };
-        // SAFETY: the caller's duty.
-        unsafe { header.outcome() }
+    pub(crate) fn value(&self) -> Result<&T, &ReadError> {
+        self.0.header().outcome()
     }
 
-    /// # Safety
-    /// As for `value`.
-    pub(crate) unsafe fn load(&self) -> Result<Loaded<T>, ReadError> {
-        // SAFETY: the caller's duty.
-        unsafe { self.value() }.map_err(ReadError::clone)?;
-        // SAFETY: as above, and it is a value.
-        Ok(unsafe { Loaded::new(&self.0.share()) })
+    pub(crate) fn load(&self) -> Result<Loaded<T>, ReadError> {
+        self.value().map_err(ReadError::clone)?;
+        Ok(Loaded::new(&self.0.share()))
     }
 }
 
@@ -97,8 +87,7 @@ pub(crate) fn load_found<R: Readable + ?Sized>(
     _readable: &R,
     kept: Kept,
 ) -> Result<Loaded<R::Value>, ReadError> {
-    // SAFETY: a `Readable`'s node holds its value type.
-    unsafe { Look::<R::Value>::of(kept).load() }
+    Look::<R::Value>::of(kept).load()
 }
 
 /// Raises a read's error, without running the panic hook once more.
@@ -114,8 +103,7 @@ pub(crate) fn with<R: Readable + ?Sized, U>(
     f: impl FnOnce(&R::Value) -> U,
 ) -> U {
     let look = Look::<R::Value>::at(readable.node(), track).unwrap_or_else(|error| raise(error));
-    // SAFETY: a `Readable`'s node holds its value type.
-    match unsafe { look.value() } {
+    match look.value() {
         Ok(value) => f(value),
         Err(error) => raise(error.clone()),
     }
@@ -126,8 +114,7 @@ pub(crate) fn try_load<R: Readable + ?Sized>(
     track: Track,
 ) -> Result<Loaded<R::Value>, ReadError> {
     let look = Look::<R::Value>::at(readable.node(), track)?;
-    // SAFETY: a `Readable`'s node holds its value type.
-    unsafe { look.load() }
+    look.load()
 }
 
 /// The methods of [`Readable`] handles, for code that is generic over them.

@@ -13,10 +13,10 @@ use crate::engine::read::Track;
 use crate::engine::write::{self, Done, What};
 use crate::error::{Timeout, WriteError};
 use crate::revision::Revision;
-use crate::structure::node::{self, Kind, NodeKind, NodeRef, NodeWith};
+use crate::structure::node::{NodeKind, NodeRef, Payload};
 use crate::structure::world::World;
 use crate::sync::Relaxed;
-use std::alloc::Layout;
+use std::any::Any;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
@@ -71,28 +71,20 @@ pub fn signal<T: PartialEq + Send + Sync + 'static>(value: T) -> Signal<T> {
     Signal::new(value)
 }
 
-struct KindOf<T, E>(PhantomData<(T, E)>);
+struct With<T, E> {
+    equality: E,
+    value: PhantomData<fn() -> T>,
+}
 
-impl<T: Send + Sync + 'static, E: Equality<T>> KindOf<T, E> {
-    const KIND: &'static Kind = &Kind {
-        role: NodeKind::Signal,
-        run: |_| unreachable!("a signal has no function to run"),
-        equal: Self::equal,
-        drop_payload: node::drop_payload::<E>,
-        layout: Layout::new::<NodeWith<E>>(),
-    };
+impl<T: Send + Sync + 'static, E: Equality<T>> Payload for With<T, E> {
+    const ROLE: NodeKind = NodeKind::Signal;
 
-    /// # Safety
-    /// The node must be of this kind, and the blocks resolved values of it.
-    unsafe fn equal(node: &crate::structure::node::Node, old: &Header, new: &Header) -> bool {
-        // SAFETY: the caller's duty.
-        let equality = unsafe { node.payload::<E>() };
-        // SAFETY: the caller's duty.
-        let (old, new) = unsafe { (old.value_unchecked::<T>(), new.value_unchecked::<T>()) };
-        if E::is_plain() {
-            return equality.equal(old, new);
-        }
-        Frame::enter_closure(|| equality.equal(old, new))
+    fn run(&self) -> Result<Shared, Box<dyn Any + Send>> {
+        unreachable!("a signal has no function to run")
+    }
+
+    fn equal(&self, old: &Header, new: &Header) -> bool {
+        self.equality.are_equal(old.value::<T>(), new.value::<T>())
     }
 }
 
@@ -134,9 +126,8 @@ impl<T: Send + Sync + 'static> Signal<T> {
         let value = Shared::value(value);
         // Relaxed: not shared yet. Revision 0, visible.
         value.header().stamp.store(1, Relaxed);
-        let kind = KindOf::<T, E>::KIND;
-        // SAFETY: the kind is made for payload `E`.
-        let node = unsafe { NodeRef::new(world, kind, Some(value), name, place, equality) };
+        let payload = With { equality, value: PhantomData };
+        let node = NodeRef::new(world, Some(value), name, place, payload);
         Self { node: Node::new(node), value: PhantomData }
     }
 
@@ -182,10 +173,7 @@ impl<T: Send + Sync + 'static> Signal<T> {
         &self,
         mut f: impl FnMut(&T) -> T + Send + 'static,
     ) -> Result<(), WriteError> {
-        let mut replay = move |old: &Header| {
-            // SAFETY: the engine gives resolved values of this signal.
-            Shared::value(f(unsafe { old.value_unchecked() }))
-        };
+        let mut replay = move |old: &Header| Shared::value(f(old.value()));
         if write::is_collecting(self.node.inner())? {
             write::record_update(self.node.inner(), Box::new(replay));
             return Ok(());
@@ -223,8 +211,7 @@ impl<T: Send + Sync + 'static> Signal<T> {
         };
         let done = done.unwrap_or_else(|error| panic!("{}: {error}", self.name()));
         let old = done.old.expect("updates and collected writes say what they replaced");
-        // SAFETY: a signal's blocks are values of its type.
-        unsafe { Loaded::new(&old) }
+        Loaded::new(&old)
     }
 
     /// Sets the value unless the signal changed after `at`, which may be a revision of the

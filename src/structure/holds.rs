@@ -5,7 +5,7 @@
 //! keeps itself; neither keeps anything else, however long the user's code takes.
 
 use crate::block::{Header, Shared};
-use crate::participants::{HELD, HeldSlot, KEPT, LOCAL, NOTHING, free_slot, registry};
+use crate::participants::{self, HELD, HeldSlot, KEPT, NOTHING, free_slot, registry, take_slot};
 use crate::reclaim::Guard;
 use crate::seeded::{Bug, seeded};
 use crate::sync::{Acquire, AtomicU64, Mutex, Relaxed, Release, SeqCst, fence};
@@ -41,15 +41,16 @@ impl Holds {
 
     /// Holds the newest revision for this thread.
     pub(crate) fn newest(&self, clock: &AtomicU64) -> Held<'_> {
-        let in_slot = LOCAL.try_with(|local| {
-            let slot = free_slot(&local.held, HELD)?;
-            let revision = self.announce(&local.participant.held[slot], clock);
+        let participant = participants::current();
+        let slot = take_slot(&participant.held_used, HELD);
+        let announced = slot.and_then(|slot| {
+            let revision = self.announce(&participant.held[slot], clock);
             if revision.is_none() {
-                local.held.set(local.held.get() & !(1 << slot));
+                free_slot(&participant.held_used, slot);
             }
-            revision.map(|revision| (slot, revision))
+            Some((slot, revision?))
         });
-        let (slot, revision) = match in_slot.ok().flatten() {
+        let (slot, revision) = match announced {
             Some((slot, revision)) => (Some(slot), revision),
             None => (None, self.share(clock)),
         };
@@ -78,6 +79,7 @@ impl Holds {
             // A scan may have seen the older revision, and what is needed at the newer one only
             // may be gone by the time this thread reads.
             if seeded(Bug::HoldRaised) {
+                // Release: a seeded bug, see above.
                 held.revision.store(now, Release);
                 return Some(now);
             }
@@ -136,11 +138,10 @@ impl Drop for Held<'_> {
         let Some(slot) = self.slot else {
             return self.holds.unshare(self.revision);
         };
-        let _ = LOCAL.try_with(|local| {
-            // Release: what was read under this hold was read before; pairs with `scan`.
-            local.participant.held[slot].revision.store(NOTHING, Release);
-            local.held.set(local.held.get() & !(1 << slot));
-        });
+        let participant = participants::current();
+        // Release: what was read under this hold was read before; pairs with `scan`.
+        participant.held[slot].revision.store(NOTHING, Release);
+        free_slot(&participant.held_used, slot);
     }
 }
 
@@ -178,12 +179,12 @@ impl Kept {
     /// Keeps a block found under `guard` beyond the guard's life.
     #[inline]
     pub(crate) fn found(guard: &Guard, block: NonNull<Header>) -> Self {
-        let local = guard.local();
-        match free_slot(&local.kept, KEPT) {
+        let participant = guard.participant();
+        match take_slot(&participant.kept_used, KEPT) {
             Some(slot) => {
                 // Release: the reclaimer learns of it through the end of the pin, whose grace
                 // period comes before its look at the kept values (claim H3).
-                local.participant.kept[slot].store(block.as_ptr(), Release);
+                participant.kept[slot].store(block.as_ptr(), Release);
                 crate::reclaim::kept(block.as_ptr());
                 Self::new(block, Keeping::slot(slot))
             }
@@ -232,11 +233,10 @@ impl Drop for Kept {
             crate::reclaim::unkept(self.block.as_ptr());
             let slot = usize::from(self.by.0);
             // `Kept` is not `Send`, so this is the thread that took the slot.
-            let _ = LOCAL.try_with(|local| {
-                // Release: the value was looked at before; pairs with `kept_blocks`.
-                local.participant.kept[slot].store(null_mut(), Release);
-                local.kept.set(local.kept.get() & !(1 << slot));
-            });
+            let participant = participants::current();
+            // Release: the value was looked at before; pairs with `kept_blocks`.
+            participant.kept[slot].store(null_mut(), Release);
+            free_slot(&participant.kept_used, slot);
         }
     }
 }

@@ -11,8 +11,9 @@ use crate::sync::count::{AtomicU16, AtomicU32};
 use crate::sync::{AcqRel, Acquire, AtomicPtr, AtomicU8, AtomicU64, Relaxed, SeqCst, UnsafeCell};
 use smallvec::SmallVec;
 use std::alloc::Layout;
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::panic::Location;
@@ -31,18 +32,42 @@ pub enum NodeKind {
     Effect,
 }
 
-/// The operations behind the record, one static per closure type.
-#[derive(Debug)]
-pub(crate) struct Kind {
-    pub(crate) role: NodeKind,
+/// What stands behind a record. Dropping it is user code.
+pub(crate) trait Payload: Send + Sync + Sized + 'static {
+    const ROLE: NodeKind;
+
     /// A computed's function: a new value, or what it panicked with.
-    pub(crate) run: unsafe fn(&Node) -> Result<Shared, Box<dyn Any + Send>>,
-    /// Are two resolved blocks of this node's value type equal? User code, in a frame that refuses
+    fn run(&self) -> Result<Shared, Box<dyn Any + Send>>;
+
+    /// Are two resolved blocks of the node's value type equal? User code, in a frame that refuses
     /// writes.
-    pub(crate) equal: unsafe fn(&Node, &Header, &Header) -> bool,
-    /// Drops what stands behind the record. User code.
-    pub(crate) drop_payload: unsafe fn(NonNull<Node>),
-    pub(crate) layout: Layout,
+    fn equal(&self, old: &Header, new: &Header) -> bool;
+}
+
+/// The operations behind the record, one static per payload type.
+#[derive(Debug)]
+struct Kind {
+    role: NodeKind,
+    payload: TypeId,
+    run: unsafe fn(&Node) -> Result<Shared, Box<dyn Any + Send>>,
+    equal: unsafe fn(&Node, &Header, &Header) -> bool,
+    drop_payload: unsafe fn(NonNull<Node>),
+    layout: Layout,
+}
+
+struct KindOf<P>(PhantomData<P>);
+
+impl<P: Payload> KindOf<P> {
+    const KIND: &'static Kind = &Kind {
+        role: P::ROLE,
+        payload: TypeId::of::<P>(),
+        // SAFETY: a node of this kind has this payload.
+        run: |node| unsafe { node.payload_unchecked::<P>() }.run(),
+        // SAFETY: as above.
+        equal: |node, old, new| unsafe { node.payload_unchecked::<P>() }.equal(old, new),
+        drop_payload: drop_payload::<P>,
+        layout: Layout::new::<NodeWith<P>>(),
+    };
 }
 
 /// One edge, as its observer knows it. Owns a count of the source.
@@ -126,7 +151,7 @@ pub(crate) mod listed {
 }
 
 #[repr(C)]
-pub(crate) struct NodeWith<P> {
+struct NodeWith<P> {
     node: Node,
     payload: P,
 }
@@ -141,11 +166,8 @@ unsafe impl Send for NodeRef {}
 unsafe impl Sync for NodeRef {}
 
 impl NodeRef {
-    /// # Safety
-    /// `kind` must be made for the payload type `P`.
-    pub(crate) unsafe fn new<P: Send + Sync>(
+    pub(crate) fn new<P: Payload>(
         world: Arc<World>,
-        kind: &'static Kind,
         value: Option<Shared>,
         name: Option<Arc<str>>,
         place: &'static Location<'static>,
@@ -158,7 +180,7 @@ impl NodeRef {
             marked_at: AtomicU64::new(0),
             inherited_at: AtomicU64::new(0),
             valid_from: AtomicU64::new(valid_from),
-            kind,
+            kind: KindOf::<P>::KIND,
             level: AtomicU32::new(0),
             strong: AtomicU32::new(1),
             index: AtomicU32::new(0),
@@ -261,29 +283,36 @@ impl Node {
         NodeRef(NonNull::from(self))
     }
 
+    /// # Panics
+    /// If the node was made with a payload of another type.
+    #[inline]
+    pub(crate) fn payload<P: Payload>(&self) -> &P {
+        assert!(self.kind.payload == TypeId::of::<P>(), "a node's kind knows its payload");
+        // SAFETY: of this type, see above.
+        unsafe { self.payload_unchecked() }
+    }
+
     /// # Safety
-    /// The node must have been made with a payload of type `P`.
-    pub(crate) unsafe fn payload<P>(&self) -> &P {
+    /// The node must have been made with a payload of this type.
+    #[inline(always)]
+    unsafe fn payload_unchecked<P>(&self) -> &P {
         let record = std::ptr::from_ref(self).cast::<NodeWith<P>>();
         // SAFETY: the caller's duty; `NodeWith` is `repr(C)` with the node first.
         unsafe { &(*record).payload }
     }
 
+    /// A computed's function.
     pub(crate) fn run(&self) -> Result<Shared, Box<dyn Any + Send>> {
-        // SAFETY: `kind` was made for this node's payload.
+        // SAFETY: a node has the kind of its payload.
         unsafe { (self.kind.run)(self) }
     }
 
     /// User code; may panic. Aliases are resolved here; a failure equals nothing.
     pub(crate) fn equal(&self, old: &Header, new: &Header) -> bool {
-        let (old, new) = (old.resolve(), new.resolve());
-        // SAFETY: both headers are alive as long as the blocks given.
-        let (old, new) = unsafe { (old.as_ref(), new.as_ref()) };
-        if old.failure().is_some() || new.failure().is_some() {
-            return false;
-        }
-        // SAFETY: both blocks belong to this node and hold values.
-        unsafe { (self.kind.equal)(self, old, new) }
+        let (old, new) = (old.resolved(), new.resolved());
+        let values = old.failure().is_none() && new.failure().is_none();
+        // SAFETY: a node has the kind of its payload.
+        values && unsafe { (self.kind.equal)(self, old, new) }
     }
 
     /// Is the memo an error? Asked by seeded bugs.
@@ -511,7 +540,7 @@ pub(crate) unsafe fn free(node: NonNull<Node>) {
 
 /// # Safety
 /// `node` must head a `NodeWith<P>`; once per node.
-pub(crate) unsafe fn drop_payload<P>(node: NonNull<Node>) {
+unsafe fn drop_payload<P>(node: NonNull<Node>) {
     let record = node.as_ptr().cast::<NodeWith<P>>();
     // SAFETY: the caller's duty.
     unsafe { std::ptr::drop_in_place(&raw mut (*record).payload) }

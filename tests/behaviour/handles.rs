@@ -1,5 +1,6 @@
 //! Handles: identity, hashing, `Debug`, `Loaded`, the object-safe core.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::thread;
 
@@ -266,4 +267,36 @@ fn handles_may_be_dropped_by_a_thread_that_is_ending() {
         s.set(1);
         assert_eq!((s.get(), g.stats().live_effects), (1, before));
     });
+}
+
+/// A thread's own values may use handles while they are dropped, whether they were made before
+/// or after the thread's first use of a graph.
+#[test]
+fn a_thread_local_may_use_handles_as_it_is_dropped() {
+    thread_local! {
+        static EARLY: RefCell<Option<Last>> = const { RefCell::new(None) };
+        static LATE: RefCell<Option<Last>> = const { RefCell::new(None) };
+    }
+    struct Last(Signal<u32>, Computed<u32>);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            self.0.update(|n| n + 1);
+            assert_eq!(self.1.get(), self.0.get() + 1);
+        }
+    }
+    let g = Graph::new();
+    let n = g.signal(0);
+    let more = g.computed({
+        let n = n.clone();
+        move || n.get() + 1
+    });
+    let last = || Last(n.clone(), more.clone());
+    let (early, late) = (last(), last());
+    let thread = std::thread::spawn(move || {
+        EARLY.with_borrow_mut(|slot| *slot = Some(early));
+        EARLY.with_borrow(|slot| slot.as_ref().map(|last| last.1.get()));
+        LATE.with_borrow_mut(|slot| *slot = Some(late));
+    });
+    thread.join().expect("nothing panics in it");
+    assert_eq!((n.get(), more.get()), (2, 3));
 }

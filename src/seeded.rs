@@ -106,6 +106,24 @@ bugs! {
     NoWaitFence = "no-wait-fence",
     /// A released claim gives nothing to the next owner.
     ClaimRelaxed = "claim-relaxed",
+    /// A thread about to hold a revision announces its guess as if it were the revision.
+    GuessExact = "guess-exact",
+    /// The retired memos are taken after the look at the holds.
+    ScanBeforeRetired = "scan-before-retired",
+    /// A replaced memo is kept for the revisions at which it was verified only.
+    UntilShort = "until-short",
+    /// A commit beside the trimmer's last look leaves its signal unlisted.
+    TrimForgets = "trim-forgets",
+    /// A signal dropped while it is trimmed is freed by the dropper, too.
+    DropIgnoresList = "drop-ignores-list",
+    /// A parked writer that is woken for nothing names its thread again.
+    ParkTwice = "park-twice",
+    /// The end of an evaluation is not announced before its last fence.
+    EndUntold = "end-untold",
+    /// Over several graphs, what follows a commit is done graph by graph, with the other rights.
+    LeaveOneByOne = "leave-one-by-one",
+    /// Over several graphs, the rights are taken in the order of the writes.
+    RightsUnordered = "rights-unordered",
     /// A panic leaves the claim held.
     ClaimLost = "claim-lost",
 }

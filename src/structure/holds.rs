@@ -5,7 +5,7 @@
 //! keeps itself; neither keeps anything else, however long the user's code takes.
 
 use crate::block::{Header, Shared};
-use crate::participants::{HELD, KEPT, LOCAL, Local, NOTHING, free_slot, registry};
+use crate::participants::{HELD, KEPT, LOCAL, Local, NOTHING, OR_NEWER, free_slot, registry};
 use crate::reclaim::Guard;
 use crate::seeded::{Bug, seeded};
 use crate::sync::{Acquire, AtomicU64, Mutex, Relaxed, Release, SeqCst, fence};
@@ -42,12 +42,16 @@ impl Holds {
             .try_with(|local| {
                 let slot = free_slot(&local.held, HELD)?;
                 let held = &local.participant.held[slot];
-                // Relaxed: published by the Release of the revision.
-                held.graph.store(self.id(), Relaxed);
+                // Release: a scan that sees this graph in place of the one before sees that the
+                // reads under that hold are over; pairs with `scan`.
+                held.graph.store(self.id(), Release);
                 // Relaxed: a guess from below; what counts is read after the fence.
                 let guess = clock.load(Relaxed);
+                // Which one is not known yet, so this must keep all from here on: exact, it would
+                // keep the guess and let go of what is newer, and read below.
+                let at_least = if seeded(Bug::GuessExact) { guess } else { guess | OR_NEWER };
                 // Release: a scan that sees the revision sees the graph.
-                held.revision.store(guess, Release);
+                held.revision.store(at_least, Release);
                 if !seeded(Bug::NoHoldFence) {
                     // Pairs with the fence of `scan`: either the scan sees this hold, or the
                     // clock read below is the scan's or newer (claim H1).
@@ -55,10 +59,8 @@ impl Holds {
                 }
                 // Acquire: pairs with the flip; all of that commit is visible.
                 let revision = clock.load(Acquire);
-                if revision != guess {
-                    // Release: raising only gives up what this thread does not need.
-                    held.revision.store(revision, Release);
-                }
+                // Release: from here on only this one is kept; a scan that sees it sees the graph.
+                held.revision.store(revision, Release);
                 Some((slot, revision))
             })
             .ok()
@@ -92,24 +94,33 @@ impl Holds {
         }
     }
 
-    /// Every held revision, in `into`, sorted. A hold that is missing reads at least `clock`'s
-    /// value from before the call.
-    pub(crate) fn scan(&self, into: &mut Vec<u64>) {
+    /// Every held revision, in `into`, sorted; returns the revision from which on all are to be
+    /// treated as held, for threads that are about to read. A hold that is missing reads at least
+    /// `clock`'s value from before the call.
+    pub(crate) fn scan(&self, into: &mut Vec<u64>) -> u64 {
         into.clear();
+        let mut or_newer = u64::MAX;
         // Pairs with the fence of `newest`, see there.
         fence(SeqCst);
         registry().each(|participant| {
             for slot in &participant.held {
                 // Acquire: pairs with the Release in `newest` and in `Held::drop`.
                 let revision = slot.revision.load(Acquire);
-                // Relaxed: ordered by the Acquire above.
-                if revision != NOTHING && slot.graph.load(Relaxed) == self.id() {
+                // Acquire: pairs with the Release in `newest`; also what was read for the graph
+                // before is over.
+                if revision == NOTHING || slot.graph.load(Acquire) != self.id() {
+                    continue;
+                }
+                if revision & OR_NEWER == 0 {
                     into.push(revision);
+                } else {
+                    or_newer = or_newer.min(revision & !OR_NEWER);
                 }
             }
         });
         into.extend_from_slice(&self.shared.lock());
         into.sort_unstable();
+        or_newer
     }
 }
 

@@ -53,11 +53,15 @@ pub(crate) fn usable(node: &Node, revision: u64) -> Option<Found> {
     Some(Found { kept, changed_at, valid_from, published: true })
 }
 
+/// In `Node::claim`: the evaluation is over, and the claim free as soon as it is published.
+const ENDING: u64 = u64::MAX;
+
 /// The right to evaluate a node and to publish the result. Its owner never waits.
 #[derive(Debug)]
 pub(crate) struct Claim<'a> {
     node: &'a Node,
-    view: &'a View<'a>,
+    /// Was the end announced, and a fence passed since?
+    announced: bool,
 }
 
 impl<'a> Claim<'a> {
@@ -68,8 +72,19 @@ impl<'a> Claim<'a> {
             && node.claim.compare_exchange(0, view.chain, Acquire, Relaxed).is_ok();
         free.then(|| {
             frame::count_claim(1);
-            Self { node, view }
+            Self { node, announced: false }
         })
+    }
+
+    /// Says that no user code will run before the claim is released, and so nobody need go to
+    /// sleep for it. The owner must fence before the release: the fence of `inherit` serves for
+    /// both, so that a release needs none of its own (evaluate.md, claim E7).
+    fn announce_end(&mut self) {
+        if !seeded(Bug::EndUntold) {
+            // Relaxed: ordered by the fence to come.
+            self.node.claim.store(ENDING, Relaxed);
+        }
+        self.announced = true;
     }
 
     /// The sources of the last published run.
@@ -87,9 +102,8 @@ impl Drop for Claim<'_> {
         }
         // Release: pairs with the next owner's Acquire.
         self.node.claim.store(0, if seeded(Bug::ClaimRelaxed) { Relaxed } else { Release });
-        // The fenced twin comes when the view ends.
-        self.node.world().progress.notify_unfenced();
-        self.view.released.set(true);
+        let progress = &self.node.world().progress;
+        if self.announced { progress.notify_unfenced() } else { progress.notify() }
     }
 }
 
@@ -153,8 +167,20 @@ fn wait_for(view: &View, node: &Node) -> bool {
             return true;
         }
     }
+    wait_for_release(node);
+    true
+}
+
+/// Waits until a node's claim, if there is one, is released; the next owner may have it then.
+pub(crate) fn wait_for_release(node: &Node) {
+    // Acquire: what the owner published is looked at next.
+    let ends = || matches!(node.claim.load(Acquire), 0 | ENDING);
+    node.world().progress.wait(None, ends);
+    let spin = crate::sync::Spin::default();
     // Acquire: as above.
-    view.world.progress.wait(None, || node.claim.load(Acquire) == 0)
+    while node.claim.load(Acquire) == ENDING {
+        spin.turn();
+    }
 }
 
 fn start<'a>(view: &'a View<'_>, node: &'a Node) -> Start<'a> {
@@ -353,7 +379,7 @@ pub(crate) fn steps_between(start: usize, end: usize) -> Vec<NonNull<Node>> {
 }
 
 /// No source changed: the memo is as good at this revision.
-fn verified(view: &View, step: Step<'_>) -> Found {
+fn verified(view: &View, mut step: Step<'_>) -> Found {
     let node = step.claim.node;
     // Relaxed: written by the claim's owners only.
     let block = NonNull::new(node.value.load(Relaxed)).expect("a checked computed has a memo");
@@ -366,6 +392,7 @@ fn verified(view: &View, step: Step<'_>) -> Found {
     let valid_from = step.valid_from.max(node.valid_from.load(Relaxed));
     if published {
         let valid_from = if seeded(Bug::ValidFromBackdated) { changed_at } else { valid_from };
+        step.claim.announce_end();
         settle(node, step.claim.sources(), view.revision, valid_from);
         view.cutoffs.set(view.cutoffs.get() + 1);
     } else if let Some(overlay) = view.overlay_if_any() {
@@ -423,7 +450,7 @@ fn unpublished(view: &View, step: &Step<'_>, block: Shared, mut recorded: Record
     private::keep(view, step.claim.node, block, sources, recorded.valid_from)
 }
 
-fn publish(view: &View, step: Step<'_>, block: Shared, recorded: Recorded) -> Found {
+fn publish(view: &View, mut step: Step<'_>, block: Shared, recorded: Recorded) -> Found {
     let node = step.claim.node;
     // Relaxed: written by the claim's owners only.
     let old = NonNull::new(node.value.load(Relaxed));
@@ -436,6 +463,7 @@ fn publish(view: &View, step: Step<'_>, block: Shared, recorded: Recorded) -> Fo
     let dropped = subscribe(node, recorded);
     // SAFETY: the claim protects the memo.
     let equal = old.is_some_and(|old| is_equal(node, unsafe { old.as_ref() }, block.header()));
+    step.claim.announce_end();
     let published = match old {
         Some(old) if equal && !seeded(Bug::NoCutoff) => {
             view.cutoffs.set(view.cutoffs.get() + 1);
@@ -458,16 +486,20 @@ fn publish(view: &View, step: Step<'_>, block: Shared, recorded: Recorded) -> Fo
             if let Some(old) = old {
                 // Nobody who finds the node clean for the old memo is at this stamp or beyond.
                 let until = node.stamp().max(view.revision + 1);
-                view.retire(old, until);
+                // Relaxed: as above.
+                let verified_at = node.verified_at.load(Relaxed);
+                view.retire(old, if seeded(Bug::UntilShort) { verified_at } else { until });
             }
             new
         }
     };
     finish_publication(view, &step, equal, valid_from);
-    unsubscribe(node, dropped);
     // Relaxed: written by the claim's owners only.
     // SAFETY: the claim protects the memo.
     let changed_at = unsafe { published.as_ref() }.stamp.load(Relaxed);
+    // Before the subscriptions end, for that may drop nodes.
+    drop(step);
+    unsubscribe(node, dropped);
     // SAFETY: exact at the view's revision, which is held.
     let kept = unsafe { Kept::by_revision(published) };
     Found { kept, changed_at, valid_from, published: true }

@@ -30,7 +30,6 @@ pub(crate) struct View<'w> {
     pub(crate) cutoffs: Cell<u32>,
     pub(crate) private_runs: Cell<u32>,
     pub(crate) effect_runs: Cell<u32>,
-    pub(crate) released: Cell<bool>,
     /// Memos replaced under this view, linked; given to the graph when the view ends.
     retired: Cell<Option<(NonNull<Header>, NonNull<Header>)>>,
     retirements: Cell<u32>,
@@ -59,7 +58,6 @@ impl<'w> View<'w> {
             recomputes: Cell::new(0),
             cutoffs: Cell::new(0),
             private_runs: Cell::new(0),
-            released: Cell::new(false),
             parent: None,
             inside: &[],
             blocked_on: Cell::new(None),
@@ -142,7 +140,6 @@ impl View<'_> {
         for (mine, total) in pairs {
             total.set(total.get() + mine.get());
         }
-        parent.released.set(parent.released.get() | self.released.get());
         if let Some((first, last)) = self.retired.get() {
             let ends = parent.retired.get().map_or((first, last), |(next, end)| {
                 // SAFETY: both lists are this thread's.
@@ -172,10 +169,6 @@ impl View<'_> {
         }
         if let Some((first, last)) = self.retired.get() {
             self.world.retired.push(first, last);
-        }
-        if self.released.get() {
-            // The fenced twin of the unfenced notifications at each release.
-            self.world.progress.notify();
         }
     }
 }

@@ -136,8 +136,8 @@ fn wait(world: &Arc<World>, request: &Request) {
         if request.state.load(Acquire) == state::DONE {
             return;
         }
-        // Pairs with the fence in `look_again`: either the holder's second look sees this request, or
-        // this thread sees the right free.
+        // Pairs with the fence in `look_again`: either that look sees this request, or this
+        // thread sees the right free.
         fence(SeqCst);
         if try_right(world) {
             let right = Right(world);

@@ -45,7 +45,7 @@ pub use structure::node::NodeKind;
 #[cfg(loom)]
 #[doc(hidden)]
 pub mod protocol {
-    pub use crate::engine::trim::trim_at_once;
+    pub use crate::engine::trim::{trim_at_once, trim_every};
     pub use crate::reclaim::reset;
     pub use crate::seeded::Bug;
 }

@@ -16,6 +16,8 @@ pub(crate) const HELD: usize = if cfg!(loom) { 2 } else { 4 };
 /// Kept values per thread before counting is used: one for each `with` inside another.
 pub(crate) const KEPT: usize = if cfg!(loom) { 2 } else { 4 };
 pub(crate) const NOTHING: u64 = u64::MAX;
+/// In `HeldSlot::revision`: the thread is about to read at this revision or a newer one.
+pub(crate) const OR_NEWER: u64 = 1 << 63;
 
 /// One thread's announcements.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub(crate) struct Participant {
 #[derive(Debug)]
 pub(crate) struct HeldSlot {
     pub(crate) graph: AtomicUsize,
+    /// `NOTHING`, a revision, or a revision with `OR_NEWER`.
     pub(crate) revision: AtomicU64,
 }
 

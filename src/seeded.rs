@@ -50,8 +50,6 @@ bugs! {
     IgnoreHolds = "ignore-holds",
     /// Holding a revision is announced without a fence.
     NoHoldFence = "no-hold-fence",
-    /// A hold moves on to a newer revision than the one that a scan may have seen.
-    HoldRaised = "hold-raised",
     /// An equal write is skipped without looking whether its version is still the head.
     EqualUnchecked = "equal-unchecked",
     /// A conditional write is committed without its condition.
@@ -112,6 +110,22 @@ bugs! {
     NoWaitFence = "no-wait-fence",
     /// A released claim gives nothing to the next owner.
     ClaimRelaxed = "claim-relaxed",
+    /// A thread about to hold a revision announces its guess as if it were the revision.
+    GuessExact = "guess-exact",
+    /// The retired memos are taken after the look at the holds.
+    ScanBeforeRetired = "scan-before-retired",
+    /// A replaced memo is kept for the revisions at which it was verified only.
+    UntilShort = "until-short",
+    /// A commit beside the trimmer's last look leaves its signal unlisted.
+    TrimForgets = "trim-forgets",
+    /// A signal dropped while it is trimmed is freed by the dropper, too.
+    DropIgnoresList = "drop-ignores-list",
+    /// A parked writer that is woken for nothing names its thread again.
+    ParkTwice = "park-twice",
+    /// Over several graphs, what follows a commit is done graph by graph, with the other rights.
+    LeaveOneByOne = "leave-one-by-one",
+    /// Over several graphs, the rights are taken in the order of the writes.
+    RightsUnordered = "rights-unordered",
     /// A panic leaves the claim held.
     ClaimLost = "claim-lost",
 }

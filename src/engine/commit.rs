@@ -13,6 +13,7 @@ use crate::structure::node::Node;
 use crate::structure::request::{Answer, Condition, Request, Write, state};
 use crate::structure::world::World;
 use crate::sync::{Acquire, Relaxed, Release, SeqCst, Spin, fence, thread};
+use smallvec::SmallVec;
 use std::ptr::{null, null_mut};
 use std::sync::Arc;
 
@@ -48,13 +49,16 @@ pub(crate) struct Part<'a> {
 }
 
 /// Commits one revision in each graph, or nothing in any; `Err`: the part, and in it the write,
-/// that did not meet its condition. Holds all the rights at once, taken in order of address.
+/// that did not meet its condition. Holds all the rights at once, taken in the order in which the
+/// graphs were made.
 pub(crate) fn commit_together(
     parts: &mut [Part<'_>],
     rounds: u32,
 ) -> Result<Vec<Answer>, (usize, usize)> {
     let mut order: Vec<usize> = (0..parts.len()).collect();
-    order.sort_unstable_by_key(|index| Arc::as_ptr(parts[*index].world));
+    if !seeded(Bug::RightsUnordered) {
+        order.sort_unstable_by_key(|index| parts[*index].world.number);
+    }
     let worlds: Vec<Arc<World>> = parts.iter().map(|part| part.world.clone()).collect();
     let rights: Vec<Right<'_>> = order.iter().map(|index| Right::wait(&worlds[*index])).collect();
     let waiting: Vec<*mut Request> = rights.iter().map(Right::commit_waiting).collect();
@@ -69,13 +73,31 @@ pub(crate) fn commit_together(
             answers[*part] = Some(answer_of(&request));
         }
     }
-    for (right, done) in rights.into_iter().zip(waiting) {
-        let collected = right.collected(done);
-        right.leave(collected);
-    }
+    leave_all(rights, waiting);
     match refused {
         Some(refused) => Err(refused),
         None => Ok(answers.into_iter().map(|answer| answer.expect("each was asked")).collect()),
+    }
+}
+
+/// All rights are released before anything is done that takes time or runs user code: a drop that
+/// sets a signal of a graph whose right this thread still held would wait for itself.
+fn leave_all(rights: Vec<Right<'_>>, waiting: Vec<*mut Request>) {
+    let collected = rights.into_iter().zip(waiting).map(|(right, done)| {
+        let collected = right.collected(done);
+        if seeded(Bug::LeaveOneByOne) {
+            let world = right.0;
+            right.leave(collected);
+            return (world, Collected { done: null_mut(), to_trim: None });
+        }
+        (right.release(), collected)
+    });
+    let collected: Vec<_> = collected.collect();
+    let looked =
+        collected.into_iter().map(|(world, collected)| (world, look_again(world, collected)));
+    let looked: Vec<_> = looked.collect();
+    for (world, to_trim) in looked {
+        trim_each(world, to_trim);
     }
 }
 
@@ -114,8 +136,8 @@ fn wait(world: &Arc<World>, request: &Request) {
         if request.state.load(Acquire) == state::DONE {
             return;
         }
-        // Pairs with the fence in `leave`: either the holder's second look sees this request, or
-        // this thread sees the right free.
+        // Pairs with the fence in `look_again`: either that look sees this request, or this
+        // thread sees the right free.
         fence(SeqCst);
         if try_right(world) {
             let right = Right(world);
@@ -130,10 +152,14 @@ fn wait(world: &Arc<World>, request: &Request) {
 }
 
 fn park(request: &Request, parked: &mut bool) {
-    if !*parked && !announce(request) {
-        return;
+    if !*parked {
+        if !announce(request) {
+            return;
+        }
+        *parked = true;
+    } else if seeded(Bug::ParkTwice) {
+        announce(request);
     }
-    *parked = true;
     thread::park();
 }
 
@@ -171,33 +197,19 @@ impl<'w> Right<'w> {
     }
 
     /// Releases the right and does what was left to do.
-    pub(crate) fn leave(self, mut collected: Collected) {
-        let world = self.0;
-        let (first, mut more) = (collected.to_trim.take(), Vec::new());
-        loop {
-            more.extend(collected.to_trim);
-            // Release: the next holder sees everything; pairs with the exchange in `try_right`.
-            world.right.store(false, Release);
-            finish(collected.done);
-            if !seeded(Bug::NoInboxFence) {
-                // Pairs with the fence in `wait`.
-                fence(SeqCst);
-            }
-            // Relaxed: ordered by the fences.
-            let missed = !world.inbox.load(Relaxed).is_null();
-            if !missed || seeded(Bug::InboxForgotten) || !try_right(world) {
-                break;
-            }
-            collected = Right(world).commit_inbox();
-        }
-        // Last, for drops of values are user code: nobody's request waits for them.
-        for list in first.into_iter().chain(more) {
-            trim::signals(world, list);
-        }
+    pub(crate) fn leave(self, collected: Collected) {
+        let world = self.release();
+        trim_each(world, look_again(world, collected));
+    }
+
+    fn release(self) -> &'w Arc<World> {
+        // Release: the next holder sees everything; pairs with the exchange in `try_right`.
+        self.0.right.store(false, Release);
+        self.0
     }
 
     fn take_inbox(&self) -> *mut Request {
-        // Relaxed: a request missed here is seen by the second look in `leave`.
+        // Relaxed: a request missed here is seen by `look_again`.
         if self.0.inbox.load(Relaxed).is_null() {
             return null_mut();
         }
@@ -280,6 +292,38 @@ impl<'w> Right<'w> {
             at = request.next;
         }
         group.show(first, null_mut());
+    }
+}
+
+/// Lists of signals to trim, see `trim`.
+type ToTrim = SmallVec<[*const Node; 2]>;
+
+/// Once the right is released: answers the requests that were committed, and looks whether one
+/// came into the inbox too late to be seen, and too early to find the right free (claim C5).
+fn look_again(world: &Arc<World>, mut collected: Collected) -> ToTrim {
+    let mut to_trim = ToTrim::new();
+    loop {
+        to_trim.extend(collected.to_trim);
+        finish(collected.done);
+        if !seeded(Bug::NoInboxFence) {
+            // Pairs with the fence in `wait`.
+            fence(SeqCst);
+        }
+        // Relaxed: ordered by the fences.
+        let missed = !world.inbox.load(Relaxed).is_null();
+        if !missed || seeded(Bug::InboxForgotten) || !try_right(world) {
+            return to_trim;
+        }
+        let right = Right(world);
+        collected = right.commit_inbox();
+        right.release();
+    }
+}
+
+/// Last, for drops of values are user code: nobody's request waits for them.
+fn trim_each(world: &Arc<World>, lists: ToTrim) {
+    for list in lists {
+        trim::signals(world, list);
     }
 }
 

@@ -81,7 +81,6 @@ pub(crate) fn usable(node: &Node, revision: u64) -> Option<Memo> {
 #[derive(Debug)]
 pub(crate) struct Claim<'a> {
     node: &'a Node,
-    view: &'a View<'a>,
 }
 
 impl<'a> Claim<'a> {
@@ -97,7 +96,7 @@ impl<'a> Claim<'a> {
         }
         free.then(|| {
             frame::count_claim(1);
-            Self { node, view }
+            Self { node }
         })
     }
 
@@ -116,9 +115,7 @@ impl Drop for Claim<'_> {
         }
         // Release: pairs with the next owner's Acquire.
         self.node.claim.store(0, if seeded(Bug::ClaimRelaxed) { Relaxed } else { Release });
-        // The fenced twin comes when the view ends.
-        self.node.world().progress.notify_unfenced();
-        self.view.released.set(true);
+        self.node.world().progress.notify();
     }
 }
 
@@ -182,8 +179,14 @@ fn wait_for(view: &View, node: &Node) -> bool {
             return true;
         }
     }
-    // Acquire: as above.
-    view.world.progress.wait(None, || node.claim.load(Acquire) == 0)
+    wait_for_release(node);
+    true
+}
+
+/// Waits until a node's claim, if there is one, is released; the next owner may have it then.
+pub(crate) fn wait_for_release(node: &Node) {
+    // Acquire: what the owner published is looked at next.
+    node.world().progress.wait(None, || node.claim.load(Acquire) == 0);
 }
 
 fn start<'a>(view: &'a View<'_>, node: &'a Node) -> Start<'a> {
@@ -332,14 +335,14 @@ impl<'a> Walk<'a> {
         if tracker.is_as_before() {
             return publish(self.view, &step, block, tracker.valid_from.get());
         }
-        self.changed(&step, block, tracker.finish())
+        self.changed(step, block, tracker.finish())
     }
 
     /// What was read is not what was read before, or not what everybody may see.
     #[cold]
-    fn changed(&self, step: &Step<'a>, block: Shared, recorded: Recorded) -> Found {
+    fn changed(&self, step: Step<'a>, block: Shared, recorded: Recorded) -> Found {
         if recorded.is_tainted() && !seeded(Bug::NoTaint) {
-            return unpublished(self.view, step, block, recorded);
+            return unpublished(self.view, &step, block, recorded);
         }
         let node = step.claim.node;
         if seeded(Bug::SubscribeLate) {
@@ -347,7 +350,9 @@ impl<'a> Walk<'a> {
         }
         let valid_from = recorded.valid_from;
         let dropped = subscribe(node, recorded);
-        let found = publish(self.view, step, block, valid_from);
+        let found = publish(self.view, &step, block, valid_from);
+        // Before the subscriptions end, for that may drop nodes.
+        drop(step);
         if let Some(dropped) = dropped {
             unsubscribe(node, dropped);
         }
@@ -485,7 +490,6 @@ fn publish(view: &View, step: &Step<'_>, block: Shared, valid_from: u64) -> Foun
     let equal = old.filter(|old| is_equal(node, unsafe { old.as_ref() }, block.header()));
     let (memo, changed_at) = match equal {
         Some(old) if !seeded(Bug::NoCutoff) => {
-            drop(block);
             view.cutoffs.set(view.cutoffs.get() + 1);
             settle(node, sources, view.revision, valid_from);
             // Relaxed: written by the claim's owners only.
@@ -524,7 +528,9 @@ fn replace(
     if let Some(old) = old {
         // Nobody who finds the node clean for the old memo is at this stamp or beyond.
         let until = node.stamp().max(view.revision + 1);
-        view.retire(old, until);
+        // Relaxed: written by the claim's owners only.
+        let verified_at = node.verified_at.load(Relaxed);
+        view.retire(old, if seeded(Bug::UntilShort) { verified_at } else { until });
     }
     // Release: whoever sees the node verified sees memo and stamps.
     node.verified_at.store(view.revision, Release);

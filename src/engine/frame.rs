@@ -29,7 +29,6 @@ pub(crate) struct View<'w> {
     pub(crate) cutoffs: Cell<u32>,
     pub(crate) private_runs: Cell<u32>,
     pub(crate) effect_runs: Cell<u32>,
-    pub(crate) released: Cell<bool>,
     /// Memos replaced under this view, linked; given to the graph when the view ends.
     retired: Cell<Option<(NonNull<Header>, NonNull<Header>)>>,
     retirements: Cell<u32>,
@@ -56,7 +55,6 @@ impl<'w> View<'w> {
             recomputes: Cell::new(0),
             cutoffs: Cell::new(0),
             private_runs: Cell::new(0),
-            released: Cell::new(false),
             inside: &[],
             blocked_on: Cell::new(None),
             effect_runs: Cell::new(0),
@@ -134,10 +132,6 @@ impl Drop for View<'_> {
         }
         if let Some((first, last)) = self.retired.get() {
             self.world.retired.push(first, last);
-        }
-        if self.released.get() {
-            // The fenced twin of the unfenced notifications at each release.
-            self.world.progress.notify();
         }
     }
 }

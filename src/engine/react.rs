@@ -320,6 +320,8 @@ impl EffectRef {
             let view = View::new(self.world(), revision);
             let next = self.run(&view, 0);
             self.end(&view, next);
+            // The fenced twin of the notification in `end`: no wave may follow.
+            self.world().progress.notify();
         }
     }
 
@@ -541,6 +543,7 @@ impl EffectRef {
         let record = self.record();
         // AcqRel: pairs with `begin` and `dispose`.
         let before = record.status.fetch_and(!(status::RUNNING | status::AGAIN), AcqRel);
+        // Whoever ran the effect notifies with a fence at the end of its wave.
         self.world().progress.notify_unfenced();
         if before & status::DISPOSED != 0 {
             return self.take_down();

@@ -174,8 +174,7 @@ fn evaluated(node: &Node) -> Result<Kept, ReadError> {
     loop {
         // Acquire: what the owner published is looked at next.
         if frame::claims_held() == 0 && node.claim.load(Acquire) != 0 {
-            // Acquire: as above.
-            node.world().progress.wait(None, || node.claim.load(Acquire) == 0);
+            evaluate::wait_for_release(node);
             if let Some(kept) = clean(node) {
                 return Ok(kept);
             }

@@ -15,7 +15,7 @@ use crate::seeded::{Bug, seeded};
 use crate::structure::holds;
 use crate::structure::node::{Node, NodeKind, Share};
 use crate::structure::world::{Trim, World, is_reading};
-use crate::sync::{Acquire, Relaxed, Release};
+use crate::sync::{Acquire, Relaxed, Release, SeqCst, fence};
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 
@@ -29,7 +29,8 @@ pub(crate) fn batch() -> u32 {
     #[cfg(loom)]
     // Relaxed: set before the scenario starts.
     if TRIMS.load(Relaxed) > 0 {
-        return 1;
+        // Relaxed: as above.
+        return TRIMS.load(Relaxed);
     }
     BATCH
 }
@@ -37,8 +38,14 @@ pub(crate) fn batch() -> u32 {
 /// Every commit trims from here on.
 #[cfg(loom)]
 pub fn trim_at_once() {
+    trim_every(1);
+}
+
+/// From here on a commit trims once so many versions were superseded.
+#[cfg(loom)]
+pub fn trim_every(versions: u32) {
     // Relaxed: as in `batch`.
-    TRIMS.store(1, Relaxed);
+    TRIMS.store(versions, Relaxed);
 }
 
 /// Trims, with the signals of a list taken from the commit right.
@@ -105,37 +112,21 @@ impl Over {
 fn run(world: &Arc<World>, trim: &mut Trim) -> Over {
     // Before the holds are looked at: who took a hold since, and is not among them, cannot have
     // found a memo that was unlinked before (claim H2).
-    let retired = world.retired.take();
+    let retired = (!seeded(Bug::ScanBeforeRetired)).then(|| world.retired.take());
     // Acquire: what this clock shows may be judged by the holds read after it (claim H1).
     let now = world.clock.load(Acquire);
-    world.holds.scan(&mut trim.held);
+    let mut or_newer = world.holds.scan(&mut trim.held);
     if seeded(Bug::IgnoreHolds) {
         trim.held.clear();
+        or_newer = u64::MAX;
     }
-    let oldest_kept = now.saturating_sub(world.config.history);
-    let view = View { now, held: &trim.held, oldest_kept };
+    let retired = retired.unwrap_or_else(|| world.retired.take());
+    let oldest_kept = now.saturating_sub(world.config.history).min(or_newer);
+    let oldest_kept = if seeded(Bug::TrimPending) { u64::MAX } else { oldest_kept };
+    let view = View { held: &trim.held, or_newer, oldest_kept };
     let mut gone = List::default();
-    let mut unlinked = 0;
     let mut over = Over::default();
-    trim.signals.retain(|listed| {
-        // SAFETY: the memory of listed signals is freed by the trimmer only.
-        let signal = unsafe { listed.as_ref() };
-        debug_assert_eq!(signal.role(), NodeKind::Signal, "only signals have versions to trim");
-        if !signal.begin_trim() {
-            if signal.leave_list() {
-                over.dead.push(*listed);
-            }
-            return false;
-        }
-        unlinked += trim_chain(signal, &view, &mut gone);
-        let stays = has_older(signal);
-        if !signal.end_trim(stays) {
-            over.left.push(*listed);
-            return false;
-        }
-        // A commit since the look above found the signal listed and left it to us.
-        stays || (has_older(signal) && signal.enlist())
-    });
+    let unlinked = trim_signals(&mut trim.signals, &view, &mut gone, &mut over);
     // Relaxed: statistics.
     world.counters.awaiting.fetch_add(unlinked, Relaxed);
     let mut waiting = List::default();
@@ -153,23 +144,58 @@ fn run(world: &Arc<World>, trim: &mut Trim) -> Over {
     over
 }
 
-/// What is needed: everything from `oldest_kept` on, what held revisions read, and what is newer
-/// than the clock the holds were judged by.
+/// What is needed: everything from `oldest_kept` on, and what held revisions read.
 struct View<'a> {
-    now: u64,
     held: &'a [u64],
+    /// From here on every revision may be held.
+    or_newer: u64,
+    /// At most the clock that the holds were judged by: what is current then, or was superseded
+    /// since, stays.
     oldest_kept: u64,
 }
 
 impl View<'_> {
     /// Is a value that was current for `from..until` still needed?
     fn needs(&self, from: u64, until: u64) -> bool {
-        if (until > self.now && !seeded(Bug::TrimPending)) || until > self.oldest_kept {
+        if until > self.oldest_kept {
             return true;
         }
         let first = self.held.partition_point(|held| *held < from);
         self.held.get(first).is_some_and(|held| *held < until)
     }
+}
+
+/// Unlinks what nobody needs of the listed signals; returns how many versions.
+fn trim_signals(
+    signals: &mut Vec<NonNull<Node>>,
+    view: &View<'_>,
+    gone: &mut List,
+    over: &mut Over,
+) -> u64 {
+    signals.retain(|listed| {
+        // SAFETY: the memory of listed signals is freed by the trimmer only.
+        let signal = unsafe { listed.as_ref() };
+        debug_assert_eq!(signal.role(), NodeKind::Signal, "only signals have versions to trim");
+        let lives = signal.begin_trim();
+        if !lives && signal.leave_list() {
+            over.dead.push(*listed);
+        }
+        lives
+    });
+    // Pairs with the fence of `Group::mark`: either the looks below find a commit's version, or
+    // that commit finds the signal looked at, and says so (claim L5 of lifetime.md).
+    fence(SeqCst);
+    let mut unlinked = 0;
+    signals.retain(|listed| {
+        // SAFETY: as above; and contents of a signal that is looked at are not dropped.
+        let signal = unsafe { listed.as_ref() };
+        unlinked += trim_chain(signal, view, gone);
+        signal.end_trim(has_older(signal)).unwrap_or_else(|| {
+            over.left.push(*listed);
+            false
+        })
+    });
+    unlinked
 }
 
 fn revision_of(version: &Header) -> u64 {
@@ -233,6 +259,9 @@ impl View<'_> {
     /// Memos were unlinked before the holds were looked at, so who is not among these cannot
     /// have found one; and history needs none of them.
     fn needs_memo(&self, from: u64, until: u64) -> bool {
+        if until > self.or_newer {
+            return true;
+        }
         let first = self.held.partition_point(|held| *held < from);
         self.held.get(first).is_some_and(|held| *held < until)
     }

@@ -171,8 +171,7 @@ pub(crate) fn run_alone(effect: &EffectRef) {
 pub(crate) fn wait_for_blocker(view: &View) {
     let Some(node) = view.blocked_on.take() else { return };
     if frame::claims_held() == 0 {
-        // Acquire: pairs with the Release of the claim.
-        view.world.progress.wait(None, || node.claim.load(Acquire) == 0);
+        evaluate::wait_for_release(&node);
     }
 }
 

@@ -5,14 +5,13 @@
 //! keeps itself; neither keeps anything else, however long the user's code takes.
 
 use crate::block::{Header, Shared};
-use crate::participants::{self, HELD, HeldSlot, KEPT, NOTHING, free_slot, registry, take_slot};
+use crate::participants::{
+    self, HELD, HeldSlot, KEPT, NOTHING, OR_NEWER, free_slot, registry, take_slot,
+};
 use crate::reclaim::Guard;
 use crate::seeded::{Bug, seeded};
 use crate::sync::{Acquire, AtomicU64, Mutex, Relaxed, Release, SeqCst, fence};
 use std::ptr::{NonNull, null_mut};
-
-/// How often a thread announces a hold before it queues for the shared list instead.
-const ANNOUNCEMENTS: usize = if cfg!(loom) { 2 } else { 8 };
 
 /// The revisions of one graph that somebody holds beyond their thread's slots, and the scan.
 #[derive(Debug)]
@@ -43,51 +42,34 @@ impl Holds {
     pub(crate) fn newest(&self, clock: &AtomicU64) -> Held<'_> {
         let participant = participants::current();
         let slot = take_slot(&participant.held_used, HELD);
-        let announced = slot.and_then(|slot| {
-            let revision = self.announce(&participant.held[slot], clock);
-            if revision.is_none() {
-                free_slot(&participant.held_used, slot);
-            }
-            Some((slot, revision?))
-        });
-        let (slot, revision) = match announced {
-            Some((slot, revision)) => (Some(slot), revision),
-            None => (None, self.share(clock)),
+        let revision = match slot {
+            Some(slot) => self.announce(&participant.held[slot], clock),
+            None => self.share(clock),
         };
         Held { holds: self, slot, revision, _thread: std::marker::PhantomData }
     }
 
-    /// Holds the newest revision in a slot; `None` if each time another commit came between.
-    fn announce(&self, held: &HeldSlot, clock: &AtomicU64) -> Option<u64> {
-        // Relaxed: published by the Release of the revision.
-        held.graph.store(self.id(), Relaxed);
-        // Acquire: pairs with the flip; all of that commit is visible.
-        let mut revision = clock.load(Acquire);
-        for _ in 0..ANNOUNCEMENTS {
-            // Release: a scan that sees the revision sees the graph.
-            held.revision.store(revision, Release);
-            if !seeded(Bug::NoHoldFence) {
-                // Pairs with the fence of `scan`: either the scan sees this very revision, or
-                // the clock read below is the scan's or newer (claim H1).
-                fence(SeqCst);
-            }
-            // Acquire: as above.
-            let now = clock.load(Acquire);
-            if now == revision {
-                return Some(revision);
-            }
-            // A scan may have seen the older revision, and what is needed at the newer one only
-            // may be gone by the time this thread reads.
-            if seeded(Bug::HoldRaised) {
-                // Release: a seeded bug, see above.
-                held.revision.store(now, Release);
-                return Some(now);
-            }
-            revision = now;
+    fn announce(&self, held: &HeldSlot, clock: &AtomicU64) -> u64 {
+        // Release: a scan that sees this graph in place of the one before sees that the reads
+        // under that hold are over; pairs with `scan`.
+        held.graph.store(self.id(), Release);
+        // Relaxed: a guess from below; what counts is read after the fence.
+        let guess = clock.load(Relaxed);
+        // Which one is not known yet, so this must keep all from here on: exact, it would keep the
+        // guess and let go of what is newer, and read below.
+        let at_least = if seeded(Bug::GuessExact) { guess } else { guess | OR_NEWER };
+        // Release: a scan that sees the revision sees the graph.
+        held.revision.store(at_least, Release);
+        if !seeded(Bug::NoHoldFence) {
+            // Pairs with the fence of `scan`: either the scan sees this hold, or the clock read
+            // below is the scan's or newer (claim H1).
+            fence(SeqCst);
         }
-        // Release: nothing is needed at it.
-        held.revision.store(NOTHING, Release);
-        None
+        // Acquire: pairs with the flip; all of that commit is visible.
+        let revision = clock.load(Acquire);
+        // Release: from here on only this one is kept; a scan that sees it sees the graph.
+        held.revision.store(revision, Release);
+        revision
     }
 
     /// Holds the newest revision for whoever has the number; undone by `unshare`.
@@ -112,24 +94,33 @@ impl Holds {
         }
     }
 
-    /// Every held revision, in `into`, sorted. A hold that is missing reads at least `clock`'s
-    /// value from before the call.
-    pub(crate) fn scan(&self, into: &mut Vec<u64>) {
+    /// Every held revision, in `into`, sorted; returns the revision from which on all are to be
+    /// treated as held, for threads that are about to read. A hold that is missing reads at least
+    /// `clock`'s value from before the call.
+    pub(crate) fn scan(&self, into: &mut Vec<u64>) -> u64 {
         into.clear();
+        let mut or_newer = u64::MAX;
         // Pairs with the fence of `newest`, see there.
         fence(SeqCst);
         registry().each(|participant| {
             for slot in &participant.held {
                 // Acquire: pairs with the Release in `newest` and in `Held::drop`.
                 let revision = slot.revision.load(Acquire);
-                // Relaxed: ordered by the Acquire above.
-                if revision != NOTHING && slot.graph.load(Relaxed) == self.id() {
+                // Acquire: pairs with the Release in `newest`; also what was read for the graph
+                // before is over.
+                if revision == NOTHING || slot.graph.load(Acquire) != self.id() {
+                    continue;
+                }
+                if revision & OR_NEWER == 0 {
                     into.push(revision);
+                } else {
+                    or_newer = or_newer.min(revision & !OR_NEWER);
                 }
             }
         });
         into.extend_from_slice(&self.shared.lock());
         into.sort_unstable();
+        or_newer
     }
 }
 

@@ -7,6 +7,7 @@
 use super::observers::{Observers, SlotRef};
 use super::world::World;
 use crate::block::{Header, Shared};
+use crate::seeded::{Bug, seeded};
 use crate::sync::count::{AtomicU16, AtomicU32};
 use crate::sync::{AcqRel, Acquire, AtomicPtr, AtomicU8, AtomicU64, Relaxed, SeqCst, UnsafeCell};
 use smallvec::SmallVec;
@@ -140,6 +141,8 @@ pub(crate) mod listed {
     pub(crate) const YES: u8 = 1;
     /// The trimmer is looking at its versions.
     pub(crate) const TRIMMED: u8 = 2;
+    /// The same, and a version was superseded meanwhile: it stays listed.
+    pub(crate) const AGAIN: u8 = 7;
     /// Dropped, contents not freed yet.
     pub(crate) const DEAD: u8 = 3;
     /// Dropped while trimmed: all of it is the trimmer's.
@@ -365,12 +368,21 @@ impl Node {
         }
     }
 
-    /// Enters the list of signals to trim; true if it was not in it.
+    /// A version was superseded: true if the signal is the caller's to put into the list of those
+    /// to trim, false if it is in it. Asked by the committer, after its fence.
     pub(crate) fn enlist(&self) -> bool {
-        // Relaxed: the common case, listed already, needs no exchange.
-        self.listed.load(Relaxed) == listed::NO
-            // AcqRel: pairs with the other exchanges of this word.
-            && self.listed.compare_exchange(listed::NO, listed::YES, AcqRel, Relaxed).is_ok()
+        loop {
+            // Relaxed: the common case, listed already, needs no exchange; what is not seen here
+            // is ordered by the fences of `Group::mark` and of the trimmer.
+            let (from, to) = match self.listed.load(Relaxed) {
+                listed::NO => (listed::NO, listed::YES),
+                listed::TRIMMED if !seeded(Bug::TrimForgets) => (listed::TRIMMED, listed::AGAIN),
+                _ => return false,
+            };
+            if self.move_listed(from, to) {
+                return from == listed::NO;
+            }
+        }
     }
 
     /// The observers that are alive.
@@ -404,9 +416,13 @@ impl Node {
         self.move_listed(listed::YES, listed::TRIMMED)
     }
 
-    /// The trimmer's: false if the signal was dropped meanwhile, and is the caller's to doom.
-    pub(crate) fn end_trim(&self, stays: bool) -> bool {
-        self.move_listed(listed::TRIMMED, if stays { listed::YES } else { listed::NO })
+    /// The trimmer's, for the last look at it: does the signal stay in the list? `None` if it was
+    /// dropped meanwhile, and is the caller's to doom.
+    pub(crate) fn end_trim(&self, stays: bool) -> Option<bool> {
+        if self.move_listed(listed::TRIMMED, if stays { listed::YES } else { listed::NO }) {
+            return Some(stays);
+        }
+        self.move_listed(listed::AGAIN, listed::YES).then_some(true)
     }
 
     /// The dropper's: what of the node is to be freed by it.
@@ -418,8 +434,10 @@ impl Node {
             if self.move_listed(listed::YES, listed::DEAD) {
                 return Some(Share::Contents);
             }
-            if self.move_listed(listed::TRIMMED, listed::LEFT) {
-                return None;
+            let looked_at = self.move_listed(listed::TRIMMED, listed::LEFT)
+                || self.move_listed(listed::AGAIN, listed::LEFT);
+            if looked_at {
+                return if seeded(Bug::DropIgnoresList) { Some(Share::All) } else { None };
             }
         }
     }
@@ -509,6 +527,7 @@ pub(crate) unsafe fn drop_contents(node: NonNull<Node>) {
     let record = unsafe { node.as_ref() };
     // Relaxed: the contents are ours, see `unlink`.
     let mut at = NonNull::new(record.value.swap(null_mut(), Relaxed));
+    debug_assert!(record.role() != NodeKind::Signal || at.is_some(), "contents are dropped once");
     while let Some(block) = at {
         // SAFETY: the graph's count of each version of the chain is ours now.
         let version = unsafe { Shared::from_raw(block) };

@@ -32,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) max_rounds: u32,
 }
 
+#[cfg(not(loom))]
 pub(crate) type OnError = Box<dyn Fn(&Failure) + Send + Sync>;
 
 /// Numbers for `stats()`.
@@ -100,6 +101,8 @@ pub(crate) struct Register {
 unsafe impl Send for Register {}
 
 pub(crate) struct World {
+    /// Graphs count from the first: the order in which several commit rights are taken.
+    pub(crate) number: u64,
     /// The newest visible revision. Written by the committer: the flip.
     pub(crate) clock: CachePadded<AtomicU64>,
     /// The commit right.
@@ -241,7 +244,10 @@ impl Default for Config {
 
 impl World {
     pub(crate) fn new(config: Config) -> Arc<Self> {
+        static MADE: count::AtomicU64 = count::AtomicU64::new(0);
         Arc::new(Self {
+            // Relaxed: only uniqueness matters.
+            number: MADE.fetch_add(1, Relaxed),
             clock: CachePadded::new(AtomicU64::new(1)),
             right: CachePadded::new(AtomicBool::new(false)),
             inbox: AtomicPtr::new(null_mut()),

@@ -7,7 +7,7 @@ use std::thread;
 
 use isobar::{Computed, Graph, Signal, batch, computed, effect, signal};
 
-use crate::stage::{Count, Gate, Halt, Trace, collects_to, in_graph};
+use crate::stage::{Count, Gate, Halt, Trace, collects_to, in_graph, on_stage};
 
 /// What every stalled thread must let the others do.
 fn others_read_and_commit(g: &Graph, s: &Signal<i32>) {
@@ -127,6 +127,37 @@ fn a_thread_stalled_in_a_drop_stops_nobody() {
         stalled(g, &s, &halt, || {
             sticky.set(Arc::new(Sticky(Halt::idle())));
             collects_to(g, true, || halt.was_reached());
+        });
+    });
+}
+
+#[test]
+fn a_drop_after_a_commit_over_two_graphs_may_set_signals_of_both() {
+    struct Tells(Signal<usize>, Signal<usize>);
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            self.0.update(|v| v + 1);
+            self.1.update(|v| v + 1);
+        }
+    }
+    // More than one commit lets come together before it looks for what can go.
+    const SETS: usize = 300;
+    on_stage(|| {
+        let (left, right) = (Graph::new(), Graph::new());
+        let (a, b) = (left.signal(0), right.signal(0));
+        let value = || Tells(a.clone(), b.clone());
+        let x = Signal::builder(value()).always().graph(&left).build();
+        let y = Signal::builder(value()).always().graph(&right).build();
+        for _ in 0..SETS {
+            left.batch(|| {
+                x.set(value());
+                y.set(value());
+            });
+        }
+        assert!(a.get() > 0, "no commit dropped anything");
+        collects_to(&left, true, || {
+            right.collect();
+            (a.get(), b.get()) == (2 * SETS, 2 * SETS)
         });
     });
 }

@@ -2,7 +2,7 @@
 
 use crate::scenario::{Mode::*, Scenario, claim};
 use crate::world::{join, packed, pair, set_both, spawn, twins};
-use isobar::Graph;
+use isobar::{Graph, Signal};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("s04_own_writes_with_two_writers", s04).kills(&[("claim-relaxed", Loads)]),
@@ -11,6 +11,7 @@ pub const SCENARIOS: &[Scenario] = &[
         ("inbox-forgotten", Rmw),
         ("no-wake", Rmw),
         ("no-inbox-fence", Shadow),
+        ("park-twice", Rmw),
     ]),
     Scenario::new("s26_two_updates_count_two", s26).shadow().kills(&[("condition-unchecked", Rmw)]),
     Scenario::new("s26b_two_updates_in_batches_count_two", s26b).kills(&[("no-replay", Rmw)]),
@@ -20,6 +21,13 @@ pub const SCENARIOS: &[Scenario] = &[
         .loads_bound(1)
         .kills(&[("condition-unchecked", Rmw)]),
     Scenario::new("s39_a_stalled_drop_stops_no_writer", s39),
+    Scenario::new("s43_two_batches_over_two_graphs", s43).kills(&[("rights-unordered", Rmw)]),
+    Scenario::new("s43b_a_batch_over_two_graphs_is_one_commit_in_each", s43b)
+        .loads_bound(1)
+        .kills(&[("flip-before-mark", Rmw), ("pending-visible", Rmw)]),
+    Scenario::new("s43c_a_drop_that_sets_a_signal_of_the_other_graph", s43c)
+        .loads_bound(1)
+        .kills(&[("leave-one-by-one", Rmw)]),
 ];
 
 /// ```text
@@ -205,4 +213,107 @@ fn s39() {
         a.set(Stall(value, None));
     }
     join(w);
+}
+
+/// ```text
+/// a in g, b in h      T1: batch { a = 1, b = 1 }      T2: batch { b = 2, a = 2 }
+/// ```
+/// Both take both rights, and neither waits for the other in a circle.
+fn s43() {
+    let (g, h) = (Graph::new(), Graph::new());
+    let (a, b) = (g.signal(0), h.signal(0));
+    let w = spawn({
+        let (g, a, b) = (g.clone(), a.clone(), b.clone());
+        move || {
+            g.batch(|| {
+                a.set(1);
+                b.set(1);
+            });
+            claim!(a.get() != 0 && b.get() != 0, "batch returned before its commits");
+        }
+    });
+    h.batch(|| {
+        b.set(2);
+        a.set(2);
+    });
+    join(w);
+    let (a, b) = (a.get(), b.get());
+    claim!(a == b && a != 0, "a = {a} and b = {b}: the batches took turns in between");
+}
+
+/// ```text
+/// a, b in g, c in h      T1: batch { a = 1, c = 1, b = 1 }      T2: a = 2
+/// R: a.get(), b.get(), n.get()
+/// ```
+fn s43b() {
+    let (g, a, b) = pair();
+    let h = Graph::new();
+    let c = h.signal(0);
+    let n = packed(&g, &a, &b);
+    n.get();
+    let w = spawn({
+        let a = a.clone();
+        move || a.set(2)
+    });
+    let r = spawn({
+        let (a, b, n) = (a.clone(), b.clone(), n.clone());
+        move || {
+            let (x, y, z) = (a.get(), b.get(), n.get());
+            claim!(x != 1 || y == 1, "b = {y} was read after a = {x}");
+            claim!(matches!(z, 0 | 32 | 17 | 33), "n is {z}");
+            claim!(z % 16 >= y, "n saw {z}, read after b = {y}");
+        }
+    });
+    g.batch(|| {
+        a.set(1);
+        c.set(1);
+        b.set(1);
+    });
+    claim!(c.get() == 1, "h has no commit");
+    join(w);
+    join(r);
+    claim!(a.get() != 0 && b.get() == 1, "a write was lost");
+}
+
+/// ```text
+/// x in g, y in h; a dropped value of x sets b in h, one of y sets a in g
+/// T1: batch { x, y }, whose trimming drops the first values      T2: b = 1
+/// ```
+/// The drops run when T1 has neither right.
+fn s43c() {
+    isobar::protocol::trim_at_once();
+
+    struct Tells(u64, Option<Signal<u64>>);
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            if let Some(told) = &self.1 {
+                told.set(9);
+            }
+        }
+    }
+    impl PartialEq for Tells {
+        fn eq(&self, other: &Self) -> bool {
+            self.0 == other.0
+        }
+    }
+
+    let (g, h) = (Graph::new(), Graph::new());
+    let (a, b) = (g.signal(0), h.signal(0));
+    let x = g.signal(Tells(0, Some(b.clone())));
+    let y = h.signal(Tells(0, Some(a.clone())));
+    let set = |value| {
+        g.batch(|| {
+            x.set(Tells(value, None));
+            y.set(Tells(value, None));
+        });
+    };
+    set(1);
+    claim!(a.get() == 0 && b.get() == 0, "a drop was run before the race");
+    let w = spawn({
+        let b = b.clone();
+        move || b.set(1)
+    });
+    set(2);
+    join(w);
+    claim!(a.get() == 9 || b.get() != 1, "no drop was run");
 }

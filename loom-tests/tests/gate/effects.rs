@@ -109,9 +109,9 @@ fn s16b() {
     let (g, a, _) = pair();
     let s = spawn({
         let g = g.clone();
-        move || drop(g.settle().expect("no loop"))
+        move || _ = g.settle().expect("no loop")
     });
-    let e = g.effect(move || drop(a.get()));
+    let e = g.effect(move || _ = a.get());
     join(s);
     drop(e);
 }
@@ -154,7 +154,7 @@ fn s33() {
         let (n, log) = (n.clone(), log.clone());
         move || log.run(|| n.get())
     });
-    let r = spawn(move || drop(n.get()));
+    let r = spawn(move || _ = n.get());
     a.set(1);
     a.set(2);
     join(r);

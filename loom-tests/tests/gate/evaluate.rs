@@ -28,9 +28,10 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("s20_a_cycle_over_two_threads_is_found", s20).kills(&[("wait-with-claim", Rmw)]),
     Scenario::new("s22_an_equal_result_stops_the_wave", s22).shadow().kills(&[("no-cutoff", Rmw)]),
     Scenario::new("s27_a_contended_diamond_runs_once_a_thread", s27).kills(&[("no-table", Rmw)]),
-    Scenario::new("s36_a_released_claim_wakes_its_waiter_at_once", s36)
-        .shadow()
-        .kills(&[("notify-unfenced", Loads), ("no-wait-fence", Loads)]),
+    Scenario::new("s36_a_released_claim_wakes_its_waiter_at_once", s36).shadow().kills(&[
+        ("notify-unfenced", Loads),
+        ("no-wait-fence", Loads),
+    ]),
     Scenario::new("s38_carried_threads_share_an_evaluation", s38),
 ];
 
@@ -71,11 +72,11 @@ fn s08() {
     let d = above(&g, &n);
     let d_reader = spawn({
         let d = d.clone();
-        move || drop(d.get())
+        move || _ = d.get()
     });
     let n_reader = spawn({
         let n = n.clone();
-        move || drop(n.get())
+        move || _ = n.get()
     });
     a.set(1);
     join(d_reader);
@@ -202,7 +203,7 @@ fn s27() {
     });
     let (l, r) = (above(&g, &n), above(&g, &n));
     let top = g.computed(move || l.get() + r.get());
-    let t = spawn(move || drop(n.get()));
+    let t = spawn(move || _ = n.get());
     claim!(top.get() == 2002, "top is wrong");
     join(t);
     let runs = runs.load(SeqCst);

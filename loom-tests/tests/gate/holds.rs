@@ -2,30 +2,37 @@
 
 use crate::scenario::{Mode::*, Scenario, claim};
 use crate::world::{Canary, above, join, pair, set_both, spawn};
-use isobar::protocol::trim_at_once;
-use isobar::{Computed, Graph};
+use isobar::protocol::{trim_at_once, trim_every};
+use isobar::{Computed, Graph, Signal};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario::new("s17_a_computed_is_dropped_while_it_is_marked", s17).kills(&[
-        ("no-pin", Rmw),
-        ("no-grace", Rmw),
-        ("no-pin-fence", LoadsBare),
-    ]),
+    Scenario::new("s17_a_computed_is_dropped_while_it_is_marked", s17)
+        .kills(&[("no-pin", Rmw), ("no-grace", Rmw)]),
     Scenario::new("s18_a_source_is_dropped_while_its_observer_checks_it", s18),
     Scenario::new("s31_an_evaluation_holds_its_revision", s31).kills(&[
         ("ignore-holds", Rmw),
-        ("trim-pending", Rmw),
         ("no-hold-fence", LoadsBare),
+        ("guess-exact", LoadsBare),
     ]),
     Scenario::new("s31b_a_snapshot_holds_its_revision", s31b).kills(&[("ignore-holds", Rmw)]),
-    Scenario::new("s31c_an_evaluation_holds_the_memos_it_found", s31c),
-    Scenario::new("s32_a_signal_is_dropped_while_it_is_trimmed", s32).shadow(),
+    Scenario::new("s31c_an_evaluation_holds_the_memos_it_found", s31c)
+        .kills(&[("until-short", Rmw)]),
+    Scenario::new("s32_a_signal_is_dropped_while_it_is_trimmed", s32)
+        .shadow()
+        .kills(&[("drop-ignores-list", Rmw)]),
     Scenario::new("s37_a_value_looked_at_stays", s37).kills(&[
         ("kept-ignored", Rmw),
         ("one-epoch", RmwBare),
         ("pins-ignored", RmwBare),
     ]),
+    Scenario::new("s40_a_version_below_a_pending_one_stays", s40).kills(&[("trim-pending", Rmw)]),
+    Scenario::new("s41_a_set_beside_the_trimmer_is_not_forgotten", s41)
+        .kills(&[("trim-forgets", Rmw)]),
+    Scenario::new("s42_a_trimmer_beside_an_evaluation", s42)
+        .loads_bound(1)
+        .kills(&[("scan-before-retired", Rmw)]),
 ];
 
 /// ```text
@@ -91,7 +98,7 @@ fn s31() {
             x * 16 + y
         }
     });
-    let r = spawn(move || drop(n.get()));
+    let r = spawn(move || _ = n.get());
     set_both(&g, &a, &b, 1);
     a.set(2);
     join(r);
@@ -126,22 +133,27 @@ fn s31c() {
     let (a, b) = (g.signal(0), g.signal(0));
     let n = a.map(|a| Canary::new(*a));
     n.with(|_| ());
-    let d = g.computed({
-        let (n, b) = (n.clone(), b.clone());
-        move || {
-            n.with(|n| {
-                claim!(n.sings(), "a memo was dropped before it was looked at");
-                b.get();
-                claim!(n.sings(), "a memo was dropped while it was looked at");
-                n.number
-            })
-        }
-    });
-    let r = spawn(move || drop(d.get()));
+    // The revision that R holds is newer than the one at which n was verified.
+    b.set(1);
+    let d = long_look(&g, &n, &b);
+    let r = spawn(move || _ = d.get());
     a.set(1);
     n.with(|_| ());
     a.set(2);
     join(r);
+}
+
+/// Reads `b` while it looks at `n`.
+fn long_look(g: &Graph, n: &Computed<Canary>, b: &Signal<u64>) -> Computed<u64> {
+    let (n, b) = (n.clone(), b.clone());
+    g.computed(move || {
+        n.with(|n| {
+            claim!(n.sings(), "a memo was dropped before it was looked at");
+            b.get();
+            claim!(n.sings(), "a memo was dropped while it was looked at");
+            n.number
+        })
+    })
 }
 
 /// ```text
@@ -150,12 +162,17 @@ fn s31c() {
 fn s32() {
     trim_at_once();
     let (g, a, b) = pair();
-    let held = g.snapshot();
-    a.set(1);
-    drop(held);
+    leave_listed(&g, || a.set(1));
     let t = spawn(move || drop(a));
     b.set(1);
     join(t);
+}
+
+/// Has a signal set while its old version is held: it stays in the list to trim.
+fn leave_listed(g: &Graph, set: impl FnOnce()) {
+    let held = g.snapshot();
+    set();
+    drop(held);
 }
 
 /// ```text
@@ -180,4 +197,78 @@ fn s37() {
         a.set(Canary::new(value));
     }
     join(r);
+}
+
+/// ```text
+/// T1: b = 1, which trims a, which is listed; a.get()      T2: a = 2
+/// ```
+/// What a pending version supersedes is the newest that T1 may see.
+fn s40() {
+    trim_at_once();
+    let (g, a, b) = pair();
+    leave_listed(&g, || a.set(1));
+    let t = spawn({
+        let a = a.clone();
+        move || a.set(2)
+    });
+    b.set(1);
+    let x = a.get();
+    claim!(x == 1 || x == 2, "a is {x}");
+    join(t);
+}
+
+/// ```text
+/// T1: b = 1, which trims a, which is listed      T2: a = 2      then nobody holds anything
+/// ```
+/// T2 finds a listed, and T1 is about to take it out of the list.
+fn s41() {
+    struct Counted(u64, Arc<AtomicU64>);
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.1.fetch_add(1, SeqCst);
+        }
+    }
+    impl PartialEq for Counted {
+        fn eq(&self, other: &Self) -> bool {
+            self.0 == other.0
+        }
+    }
+
+    trim_at_once();
+    let g = Graph::new();
+    let dropped = Arc::new(AtomicU64::new(0));
+    let value = |number| Counted(number, dropped.clone());
+    let (a, b) = (g.signal(value(0)), g.signal(0));
+    leave_listed(&g, || a.set(value(1)));
+    let t = spawn({
+        let (a, value) = (a.clone(), value(2));
+        move || a.set(value)
+    });
+    b.set(1);
+    join(t);
+    g.collect();
+    let dropped = dropped.load(SeqCst);
+    claim!(dropped == 2, "{dropped} of two superseded values were dropped");
+}
+
+/// ```text
+/// T: b = 2, which trims      W: a = 1, n.get()      R: d.get(), where d looks at n for long
+/// ```
+/// T may have looked at the holds before R came; the memo that R finds is replaced after that.
+fn s42() {
+    // W's commit leaves the trimming to T.
+    trim_every(2);
+    let (g, a, b) = pair();
+    b.set(1);
+    let n = a.map(|a| Canary::new(*a));
+    n.with(|_| ());
+    let d = long_look(&g, &n, &b);
+    let r = spawn(move || _ = d.get());
+    let w = spawn(move || {
+        a.set(1);
+        n.with(|_| ());
+    });
+    b.set(2);
+    join(r);
+    join(w);
 }

@@ -8,9 +8,7 @@ pub const SCENARIOS: &[Scenario] = &[
         .shadow()
         .kills(&[("flip-before-mark", Rmw), ("pending-visible", Rmw)]),
     Scenario::new("s09_a_snapshot_is_one_revision", s09).kills(&[("read-head", Rmw)]),
-    Scenario::new("s14_members_of_a_group_are_seen_whole", s14)
-        .loads_bound(1)
-        .kills(&[("one-step-back", Rmw)]),
+    Scenario::new("s14_members_of_a_group_are_seen_whole", s14).loads_bound(1),
     Scenario::new("s14b_a_snapshot_steps_over_all_that_is_pending", s14b)
         .loads_bound(1)
         .kills(&[("one-step-back", Rmw)]),

@@ -351,6 +351,7 @@ impl<'w> Group<'w> {
         if !seeded(Bug::NoMarkFence) {
             // Pairs with the fence of `inherit`: either the marker sees the new observer, or the
             // observer sees the stamp (claim M1). Covers the first observers of all signals.
+            // Pairs with the fence in `trim::begin`, too, see `Node::enlist`.
             fence(SeqCst);
         }
         let mut observed = false;

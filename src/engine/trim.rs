@@ -13,9 +13,9 @@ use crate::block::{Header, Shared};
 use crate::reclaim;
 use crate::seeded::{Bug, seeded};
 use crate::structure::holds;
-use crate::structure::node::{Node, NodeKind, Share};
+use crate::structure::node::{Node, NodeKind, Share, Trimmed};
 use crate::structure::world::{Trim, World, is_reading};
-use crate::sync::{Acquire, Relaxed, Release};
+use crate::sync::{Acquire, Relaxed, Release, SeqCst, fence};
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 
@@ -116,25 +116,19 @@ fn run(world: &Arc<World>, trim: &mut Trim) -> Over {
     let view = View { now, held: &trim.held, oldest_kept };
     let mut gone = List::default();
     let mut unlinked = 0;
-    let mut over = Over::default();
+    let mut over = begin(&mut trim.signals);
     trim.signals.retain(|listed| {
-        // SAFETY: the memory of listed signals is freed by the trimmer only.
+        // SAFETY: a signal whose trimming began is freed by the trimmer only, until it ends.
         let signal = unsafe { listed.as_ref() };
-        debug_assert_eq!(signal.role(), NodeKind::Signal, "only signals have versions to trim");
-        if !signal.begin_trim() {
-            if signal.leave_list() {
-                over.dead.push(*listed);
-            }
-            return false;
-        }
         unlinked += trim_chain(signal, &view, &mut gone);
-        let stays = has_older(signal);
-        if !signal.end_trim(stays) {
-            over.left.push(*listed);
-            return false;
+        match signal.end_trim(has_older(signal)) {
+            Trimmed::Stays => true,
+            Trimmed::Leaves => false,
+            Trimmed::Left => {
+                over.left.push(*listed);
+                false
+            }
         }
-        // A commit since the look above found the signal listed and left it to us.
-        stays || (has_older(signal) && signal.enlist())
     });
     // Relaxed: statistics.
     world.counters.awaiting.fetch_add(unlinked, Relaxed);
@@ -150,6 +144,25 @@ fn run(world: &Arc<World>, trim: &mut Trim) -> Over {
     if let Some((first, _)) = gone.ends() {
         trim.limbo.push_back((reclaim::stamp(), first.as_ptr()));
     }
+    over
+}
+
+/// Begins the trimming of all listed signals, but of those that were dropped.
+fn begin(signals: &mut Vec<NonNull<Node>>) -> Over {
+    let mut over = Over::default();
+    signals.retain(|listed| {
+        // SAFETY: the memory of listed signals is freed by the trimmer only.
+        let signal = unsafe { listed.as_ref() };
+        debug_assert_eq!(signal.role(), NodeKind::Signal, "only signals have versions to trim");
+        let begun = signal.begin_trim();
+        if !begun && signal.leave_list() {
+            over.dead.push(*listed);
+        }
+        begun
+    });
+    // Pairs with the committer's fence between a version and `enlist`: either the heads read from
+    // here on are at least as new, or `enlist` sees that the trimming began.
+    fence(SeqCst);
     over
 }
 
@@ -203,9 +216,10 @@ fn trim_chain(signal: &Node, view: &View<'_>, gone: &mut List) -> u64 {
 }
 
 fn has_older(signal: &Node) -> bool {
+    reclaim::check(signal);
     // Acquire: pairs with the committer's Release.
     let head = signal.value.load(Acquire);
-    // SAFETY: a live signal has a version at all times.
+    // SAFETY: a signal has a version at all times, and is not freed while it is trimmed.
     let head = unsafe { &*head };
     // Relaxed: below the head only the trimmer writes.
     !head.older.load(Relaxed).is_null()

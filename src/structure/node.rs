@@ -114,6 +114,8 @@ pub(crate) mod listed {
     pub(crate) const YES: u8 = 1;
     /// The trimmer is looking at its versions.
     pub(crate) const TRIMMED: u8 = 2;
+    /// As TRIMMED, and a version was superseded since the trimmer began.
+    pub(crate) const AGAIN: u8 = 7;
     /// Dropped, contents not freed yet.
     pub(crate) const DEAD: u8 = 3;
     /// Dropped while trimmed: all of it is the trimmer's.
@@ -334,12 +336,26 @@ impl Node {
         }
     }
 
-    /// Enters the list of signals to trim; true if it was not in it.
+    /// Enters the list of signals to trim; true if it was not in it. The committer's, after the
+    /// fence that follows each installation.
     pub(crate) fn enlist(&self) -> bool {
-        // Relaxed: the common case, listed already, needs no exchange.
-        self.listed.load(Relaxed) == listed::NO
-            // AcqRel: pairs with the other exchanges of this word.
-            && self.listed.compare_exchange(listed::NO, listed::YES, AcqRel, Relaxed).is_ok()
+        loop {
+            // Relaxed: the common case, listed already, needs no exchange: a trimmer that begins
+            // after this load sees the version, by that fence and the trimmer's own.
+            match self.listed.load(Relaxed) {
+                listed::NO => {
+                    if self.move_listed(listed::NO, listed::YES) {
+                        return true;
+                    }
+                }
+                listed::TRIMMED => {
+                    if self.move_listed(listed::TRIMMED, listed::AGAIN) {
+                        return false;
+                    }
+                }
+                _ => return false,
+            }
+        }
     }
 
     /// The observers that are alive.
@@ -373,9 +389,13 @@ impl Node {
         self.move_listed(listed::YES, listed::TRIMMED)
     }
 
-    /// The trimmer's: false if the signal was dropped meanwhile, and is the caller's to doom.
-    pub(crate) fn end_trim(&self, stays: bool) -> bool {
-        self.move_listed(listed::TRIMMED, if stays { listed::YES } else { listed::NO })
+    /// The trimmer's. A signal that does not stay must not be touched again: from then on whoever
+    /// drops it frees it.
+    pub(crate) fn end_trim(&self, stays: bool) -> Trimmed {
+        if self.move_listed(listed::TRIMMED, if stays { listed::YES } else { listed::NO }) {
+            return if stays { Trimmed::Stays } else { Trimmed::Leaves };
+        }
+        if self.move_listed(listed::AGAIN, listed::YES) { Trimmed::Stays } else { Trimmed::Left }
     }
 
     /// The dropper's: what of the node is to be freed by it.
@@ -387,11 +407,23 @@ impl Node {
             if self.move_listed(listed::YES, listed::DEAD) {
                 return Some(Share::Contents);
             }
-            if self.move_listed(listed::TRIMMED, listed::LEFT) {
+            if self.move_listed(listed::TRIMMED, listed::LEFT)
+                || self.move_listed(listed::AGAIN, listed::LEFT)
+            {
                 return None;
             }
         }
     }
+}
+
+/// What becomes of a signal that was looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Trimmed {
+    /// It is in the list, and is to be looked at again.
+    Stays,
+    Leaves,
+    /// It was dropped meanwhile, and is the trimmer's to doom.
+    Left,
 }
 
 /// What of a doomed node is to be freed.

@@ -112,6 +112,8 @@ fn allocate<S: Shaped, T>(value: T) -> Shared {
     };
     // SAFETY: `take` returned unshared memory of exactly this layout.
     unsafe { block.write(Block { header, value }) };
+    // For `Header::as_ptr`.
+    block.expose_provenance();
     Shared(block.cast())
 }
 
@@ -198,6 +200,14 @@ impl Drop for Shared {
 }
 
 impl Header {
+    /// The block as it was allocated. Whoever counts it may have to drop and reuse it, and a
+    /// pointer made from a reference may not: it reaches no further than the header, and may
+    /// write the header's cells only.
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> NonNull<Header> {
+        NonNull::with_exposed_provenance(NonNull::from(self).addr())
+    }
+
     /// # Safety
     /// Before publication, by the claim's owner.
     pub(crate) unsafe fn set_from(&self, revision: u64) {
@@ -236,7 +246,7 @@ impl Header {
             // SAFETY: the shape says that the value is a `Shared`, which keeps its block alive.
             header = unsafe { header.value_unchecked::<Shared>() }.header();
         }
-        NonNull::from(header)
+        header.as_ptr()
     }
 
     /// # Safety

@@ -382,7 +382,7 @@ impl<'w> Group<'w> {
                 let list = unsafe { &mut *list };
                 // SAFETY: as above.
                 write.node().next.with_mut(|next| unsafe { *next = *list });
-                *list = write.node();
+                *list = write.node().as_ptr().as_ptr();
             });
         }
     }

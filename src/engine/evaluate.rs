@@ -508,7 +508,7 @@ fn resubscribe(node: &Node, mut recorded: Recorded) -> Sources {
             let source = match rest.iter().position(|source| source.node.same(&read)) {
                 Some(index) => rest.swap_remove(index),
                 None => {
-                    let slot = read.observers.add(NonNull::from(node));
+                    let slot = read.observers.add(node.as_ptr());
                     // Relaxed: statistics.
                     node.world().edges.fetch_add(1, Relaxed);
                     Source { node: read, slot }

@@ -177,7 +177,7 @@ pub(crate) fn enqueue(effect: &Node, rounds: u32, into: &mut Queue) {
         return;
     }
     // SAFETY: found by the marker under its pin, or counted by the caller.
-    if let Some(effect) = unsafe { NodeRef::revive(NonNull::from(effect)) } {
+    if let Some(effect) = unsafe { NodeRef::revive(effect.as_ptr()) } {
         into.push(effect);
     }
 }
@@ -222,13 +222,14 @@ fn link(node: NonNull<Node>, to: *mut Node) {
 /// The queued effects, in creation order.
 pub(crate) fn take_pending(world: &World, into: &mut Vec<EffectRef>) {
     // Acquire: pairs with the Release in `push_pending`.
-    let mut at = world.pending.swap(std::ptr::null_mut(), Acquire).cast_const();
-    // SAFETY: queued effects are counted by the queue.
-    while let Some(node) = unsafe { at.as_ref() } {
+    let mut at = world.pending.swap(std::ptr::null_mut(), Acquire);
+    while let Some(node) = NonNull::new(at) {
+        // SAFETY: queued effects are counted by the queue.
+        let next = unsafe { &node.as_ref().next };
         // SAFETY: the list is ours.
-        at = node.next.with(|next| unsafe { *next });
+        at = next.with(|next| unsafe { *next }).cast_mut();
         // SAFETY: the queue's count becomes the vector's.
-        into.push(EffectRef(unsafe { NodeRef::adopt(NonNull::from(node)) }));
+        into.push(EffectRef(unsafe { NodeRef::adopt(node) }));
     }
     into.sort_unstable_by_key(|effect| effect.id);
 }

@@ -176,6 +176,8 @@ impl NodeRef {
         };
         let record = Box::new(NodeWith { node, payload });
         let node = NonNull::from(Box::leak(record)).cast::<Node>();
+        // For `Node::as_ptr`.
+        node.expose_provenance();
         let this = Self(node);
         this.world.register(&this);
         this
@@ -259,7 +261,14 @@ impl Node {
     pub(crate) fn counted(&self) -> NodeRef {
         // Relaxed: `self` is alive, so a count exists.
         self.strong.fetch_add(1, Relaxed);
-        NodeRef(NonNull::from(self))
+        NodeRef(self.as_ptr())
+    }
+
+    /// The record as it was allocated. Whoever counts the node may have to free it, and a pointer
+    /// made from a reference may not: it reaches no further than the record, and may write the
+    /// record's cells only.
+    pub(crate) fn as_ptr(&self) -> NonNull<Node> {
+        NonNull::with_exposed_provenance(NonNull::from(self).addr())
     }
 
     /// # Safety

@@ -17,7 +17,7 @@ use crate::sync::{AcqRel, Acquire, AtomicBool, AtomicU8, Relaxed, Release, Spin,
 use std::alloc::Layout;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::ptr::NonNull;
+use std::ptr::{NonNull, drop_in_place};
 use std::sync::Arc;
 
 /// On which thread an effect runs.
@@ -73,9 +73,29 @@ static KIND: Kind = Kind {
     role: NodeKind::Effect,
     run: |_| unreachable!("an effect has no value to compute"),
     equal: |_, _, _| unreachable!("an effect has no value to compare"),
-    drop_payload: node::drop_payload::<Record>,
+    drop_payload: drop_record,
     layout: Layout::new::<node::NodeWith<Record>>(),
 };
+
+/// Drops what a record owns. Not the record as a whole: a marker that found the effect in a slot
+/// may be writing `rounds` and `queued` at this moment; they end with the memory, after a grace
+/// period.
+///
+/// # Safety
+/// As for `node::drop_payload`.
+unsafe fn drop_record(node: NonNull<Node>) {
+    // SAFETY: effects are made with this payload.
+    let record = unsafe { node::payload_of::<Record>(node) };
+    // SAFETY: the caller's duty.
+    unsafe { drop_in_place(&raw mut (*record).owner) };
+    // SAFETY: as above.
+    unsafe { drop_in_place(&raw mut (*record).own_thread) };
+    // Last, for these are user code, which may panic.
+    // SAFETY: as above.
+    unsafe { drop_in_place(&raw mut (*record).private) };
+    // SAFETY: as above.
+    unsafe { drop_in_place(&raw mut (*record).body) };
+}
 
 /// A counted effect.
 #[derive(Clone, Debug)]

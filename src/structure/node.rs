@@ -551,7 +551,14 @@ pub(crate) unsafe fn free(node: NonNull<Node>) {
 /// # Safety
 /// `node` must head a `NodeWith<P>`; once per node.
 pub(crate) unsafe fn drop_payload<P>(node: NonNull<Node>) {
+    // SAFETY: the caller's duty.
+    unsafe { std::ptr::drop_in_place(payload_of::<P>(node)) }
+}
+
+/// # Safety
+/// `node` must head a `NodeWith<P>`.
+pub(crate) unsafe fn payload_of<P>(node: NonNull<Node>) -> *mut P {
     let record = node.as_ptr().cast::<NodeWith<P>>();
     // SAFETY: the caller's duty.
-    unsafe { std::ptr::drop_in_place(&raw mut (*record).payload) }
+    unsafe { &raw mut (*record).payload }
 }

@@ -537,12 +537,13 @@ impl EffectRef {
             Ok(committed) => committed.map_err(|error| Arc::from(error.to_string())),
             Err(payload) => Err(panic_message(&*payload)),
         };
-        // After the commit, so that whoever finds the revision seen finds the writes, too.
-        self.settle(view);
-        evaluate::unsubscribe(self, dropped);
         if let Err(message) = committed {
             world.report(&Failure::Effect { node: self.name(), message });
         }
+        // After the commit and the report, so that whoever finds the revision seen finds what was
+        // written and what failed.
+        self.settle(view);
+        evaluate::unsubscribe(self, dropped);
         next
     }
 

@@ -116,6 +116,8 @@ fn allocate<S: Shaped, T: 'static>(value: T) -> Shared {
     };
     // SAFETY: `take` returned unshared memory of exactly this layout.
     unsafe { block.write(Block { header, value }) };
+    // For `Header::as_ptr`.
+    block.expose_provenance();
     Shared(block.cast())
 }
 
@@ -178,7 +180,7 @@ impl Shared {
     /// A count on the block that carries the value or the error.
     pub(crate) fn resolved(&self) -> Self {
         // SAFETY: this count keeps it alive.
-        unsafe { Self::retain(NonNull::from(self.header().resolved())) }
+        unsafe { Self::retain(self.header().resolved().as_ptr()) }
     }
 }
 
@@ -209,6 +211,14 @@ impl Drop for Shared {
 }
 
 impl Header {
+    /// The block as it was allocated. Whoever counts it may have to drop and reuse it, and a
+    /// pointer made from a reference may not: it reaches no further than the header, and may
+    /// write the header's cells only.
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> NonNull<Header> {
+        NonNull::with_exposed_provenance(NonNull::from(self).addr())
+    }
+
     /// # Safety
     /// Before publication, by the claim's owner.
     pub(crate) unsafe fn set_from(&self, revision: u64) {

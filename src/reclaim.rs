@@ -60,8 +60,9 @@ pub(crate) fn pin() -> Guard {
     if pins == 0 && !seeded(Bug::NoPin) {
         // Relaxed: an older epoch than the newest holds up more than needed.
         let now = epoch().load(Relaxed);
-        // Relaxed: ordered by the fence.
-        participant.pinned.store(now, Relaxed);
+        // Release: who finds this pin instead of the end of the one before learns as much of it;
+        // pairs with `try_advance`. The fence orders the pin itself.
+        participant.pinned.store(now, Release);
         if !seeded(Bug::NoPinFence) {
             // Pairs with the fence in `try_advance`: either it sees this pin, or this thread
             // sees everything unlinked before (claim R1).

@@ -25,18 +25,18 @@ const BARGE: usize = 1;
 
 /// Commits `writes` as one revision, or refuses them as a whole. Runs no waves.
 pub(crate) fn commit(world: &Arc<World>, writes: &mut [Write], rounds: u32) -> Answer {
-    let mut request = Request::new(writes, rounds);
+    let request = Request::new(writes, rounds);
     let spin = Spin::default();
     for _ in 0..BARGE {
         if try_right(world) {
             let right = Right(world);
-            let collected = right.commit_with(&mut request);
+            let collected = right.commit_with(&request);
             right.leave(collected);
             return answer_of(&request);
         }
         spin.turn();
     }
-    queue(world, &mut request);
+    queue(world, &request);
     wait(world, &request);
     answer_of(&request)
 }
@@ -61,15 +61,15 @@ pub(crate) fn commit_together(
     }
     let worlds: Vec<Arc<World>> = parts.iter().map(|part| part.world.clone()).collect();
     let rights: Vec<Right<'_>> = order.iter().map(|index| Right::wait(&worlds[*index])).collect();
-    let waiting: Vec<*mut Request> = rights.iter().map(Right::commit_waiting).collect();
+    let waiting: Vec<*const Request> = rights.iter().map(Right::commit_waiting).collect();
     let refused = parts.iter().enumerate().find_map(|(part, of)| {
         of.writes.iter().position(|write| !holds(write)).map(|index| (part, index))
     });
     let mut answers = vec![None; parts.len()];
     if refused.is_none() {
         for (right, part) in rights.iter().zip(&order) {
-            let mut request = Request::new(parts[*part].writes, rounds);
-            right.commit_group(&mut request);
+            let request = Request::new(parts[*part].writes, rounds);
+            right.commit_group(&request);
             answers[*part] = Some(answer_of(&request));
         }
     }
@@ -82,7 +82,7 @@ pub(crate) fn commit_together(
 
 /// All rights are released before anything is done that takes time or runs user code: a drop that
 /// sets a signal of a graph whose right this thread still held would wait for itself.
-fn leave_all(rights: Vec<Right<'_>>, waiting: Vec<*mut Request>) {
+fn leave_all(rights: Vec<Right<'_>>, waiting: Vec<*const Request>) {
     let collected = rights.into_iter().zip(waiting).map(|(right, done)| {
         let collected = right.collected(done);
         if seeded(Bug::LeaveOneByOne) {
@@ -113,17 +113,29 @@ fn try_right(world: &World) -> bool {
         && world.right.compare_exchange(false, true, Acquire, Relaxed).is_ok()
 }
 
-fn queue(world: &World, request: &mut Request) {
+fn queue(world: &World, request: &Request) {
     // Relaxed: the exchange decides.
     let mut head = world.inbox.load(Relaxed);
     loop {
-        request.next = head;
+        link(request, head);
+        let request = std::ptr::from_ref(request).cast_mut();
         // Release: the committer sees the request; pairs with the swap in `take_inbox`.
         match world.inbox.compare_exchange(head, request, Release, Relaxed) {
             Ok(_) => return,
             Err(found) => head = found,
         }
     }
+}
+
+/// The request that follows in the list.
+fn next_of(request: &Request) -> *const Request {
+    // SAFETY: asked by whoever owns the list.
+    request.next.with(|next| unsafe { *next })
+}
+
+fn link(request: &Request, to: *const Request) {
+    // SAFETY: done by whoever owns the list.
+    request.next.with_mut(|next| unsafe { *next = to });
 }
 
 /// Until the request is done: try the right, spin, park. Whoever holds the right looks into the
@@ -178,7 +190,7 @@ pub(crate) struct Right<'w>(&'w Arc<World>);
 /// What a commit leaves to do once the right is released.
 pub(crate) struct Collected {
     /// Answered requests whose writers still wait.
-    done: *mut Request,
+    done: *const Request,
     /// Signals to trim, when that is due; see `trim`.
     to_trim: Option<*const Node>,
 }
@@ -208,17 +220,18 @@ impl<'w> Right<'w> {
         self.0
     }
 
-    fn take_inbox(&self) -> *mut Request {
+    fn take_inbox(&self) -> *const Request {
         // Relaxed: a request missed here is seen by `look_again`.
         if self.0.inbox.load(Relaxed).is_null() {
-            return null_mut();
+            return null();
         }
         // Acquire: pairs with the Release in `queue`.
-        let mut newest = self.0.inbox.swap(null_mut(), Acquire);
-        let mut oldest = null_mut();
+        let mut newest = self.0.inbox.swap(null_mut(), Acquire).cast_const();
+        let mut oldest = null();
         // SAFETY: queued requests live until they are done, and are ours until then.
-        while let Some(request) = unsafe { newest.as_mut() } {
-            newest = std::mem::replace(&mut request.next, oldest);
+        while let Some(request) = unsafe { newest.as_ref() } {
+            newest = next_of(request);
+            link(request, oldest);
             oldest = request;
         }
         oldest
@@ -228,33 +241,32 @@ impl<'w> Right<'w> {
         self.collected(self.commit_waiting())
     }
 
-    fn commit_waiting(&self) -> *mut Request {
+    fn commit_waiting(&self) -> *const Request {
         let group = self.take_inbox();
         self.commit_group(group);
         group
     }
 
     /// Commits what waits and then `own`, which nobody else knows of.
-    fn commit_with(&self, own: &mut Request) -> Collected {
+    fn commit_with(&self, own: &Request) -> Collected {
         let waiting = self.take_inbox();
-        if waiting.is_null() {
-            self.commit_group(own);
-            return self.collected(null_mut());
-        }
-        let mut last = waiting;
         // SAFETY: as in `take_inbox`.
-        while let Some(next) = unsafe { (*last).next.as_mut() } {
+        let Some(mut last) = (unsafe { waiting.as_ref() }) else {
+            self.commit_group(own);
+            return self.collected(null());
+        };
+        // SAFETY: as above.
+        while let Some(next) = unsafe { next_of(last).as_ref() } {
             last = next;
         }
-        // SAFETY: as above.
-        unsafe { (*last).next = own };
+        link(last, own);
         self.commit_group(waiting);
-        // SAFETY: as above; `own` needs no waking.
-        unsafe { (*last).next = null_mut() };
+        // `own` needs no waking.
+        link(last, null());
         self.collected(waiting)
     }
 
-    fn collected(&self, done: *mut Request) -> Collected {
+    fn collected(&self, done: *const Request) -> Collected {
         // Relaxed: a hint.
         let due = self.0.trim_at.load(Relaxed).max(trim::batch());
         Collected { done, to_trim: self.take_to_trim(due) }
@@ -281,17 +293,17 @@ impl<'w> Right<'w> {
         })
     }
 
-    fn commit_group(&self, first: *mut Request) {
+    fn commit_group(&self, first: *const Request) {
         let mut group = Group::new(self.0);
         let mut at = first;
         // SAFETY: requests of the group are ours until finished.
-        while let Some(request) = unsafe { at.as_mut() } {
+        while let Some(request) = unsafe { at.as_ref() } {
             let answer = group.install(request, first);
             // SAFETY: the writer reads the answer after DONE.
             request.answer.with_mut(|cell| unsafe { *cell = Some(answer) });
-            at = request.next;
+            at = next_of(request);
         }
-        group.show(first, null_mut());
+        group.show(first, null());
     }
 }
 
@@ -335,7 +347,7 @@ struct Group<'w> {
     /// The newest installed revision.
     installed: u64,
     /// Requests before this one are visible already.
-    shown_before: *mut Request,
+    shown_before: *const Request,
     requests: u64,
 }
 
@@ -343,10 +355,10 @@ impl<'w> Group<'w> {
     fn new(world: &'w Arc<World>) -> Self {
         // Relaxed: only the holder of the right writes the clock.
         let visible = world.clock.load(Relaxed);
-        Self { world, visible, installed: visible, shown_before: null_mut(), requests: 0 }
+        Self { world, visible, installed: visible, shown_before: null(), requests: 0 }
     }
 
-    fn install(&mut self, request: &mut Request, first: *mut Request) -> Answer {
+    fn install(&mut self, request: &Request, first: *const Request) -> Answer {
         self.requests += 1;
         // SAFETY: the writer waits, so its writes are ours.
         let writes = unsafe { &mut *request.writes };
@@ -370,7 +382,7 @@ impl<'w> Group<'w> {
     }
 
     /// Marks and flips: the requests from the last shown one up to `end` become visible.
-    fn show(&mut self, first: *mut Request, end: *mut Request) {
+    fn show(&mut self, first: *const Request, end: *const Request) {
         let start = if self.shown_before.is_null() { first } else { self.shown_before };
         self.shown_before = end;
         if self.installed == self.visible {
@@ -390,7 +402,7 @@ impl<'w> Group<'w> {
         self.visible = self.installed;
     }
 
-    fn mark(&self, start: *mut Request, end: *mut Request) {
+    fn mark(&self, start: *const Request, end: *const Request) {
         // Acquire: the slots of those counted are found; pairs with `resubscribe`.
         let subscriptions = self.world.subscriptions.load(Acquire);
         if !seeded(Bug::NoMarkFence) {
@@ -427,7 +439,7 @@ impl<'w> Group<'w> {
                 let list = unsafe { &mut *list };
                 // SAFETY: as above.
                 write.node().next.with_mut(|next| unsafe { *next = *list });
-                *list = write.node();
+                *list = write.node().as_ptr().as_ptr();
             });
         }
     }
@@ -493,8 +505,8 @@ fn install(write: &mut Write, revision: u64) -> bool {
 
 /// Every installed version of the requests from `start` up to `end`.
 fn each_installed(
-    start: *mut Request,
-    end: *mut Request,
+    start: *const Request,
+    end: *const Request,
     mut f: impl FnMut(&Request, &Write, &Header),
 ) {
     let mut at = start;
@@ -508,16 +520,16 @@ fn each_installed(
                 f(request, write, block);
             }
         }
-        at = request.next;
+        at = next_of(request);
     }
 }
 
 /// Answers the writers that wait. Their requests are gone as soon as DONE is stored.
-fn finish(done: *mut Request) {
+fn finish(done: *const Request) {
     let mut at = done;
     // SAFETY: a request lives until DONE is stored, and `next` is read before that.
     while let Some(request) = unsafe { at.as_ref() } {
-        at = request.next;
+        at = next_of(request);
         // Release: the writer sees the answer. Acquire: we see who parked.
         let waiting = request.state.compare_exchange(state::WAITING, state::DONE, Release, Acquire);
         if waiting.is_err() {

@@ -15,6 +15,7 @@ use crate::structure::node::{Node, NodeKind, NodeRef, Source, Sources};
 use crate::sync::{Acquire, Relaxed, Release, SeqCst, fence};
 use std::any::Any;
 use std::cell::UnsafeCell;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
@@ -213,15 +214,29 @@ fn start<'a>(view: &'a View<'_>, node: &'a Node) -> Start<'a> {
 }
 
 crate::sync::per_thread! {
-    /// The steps of all walks of this thread, the innermost walk's last.
-    static STEPS: UnsafeCell<Vec<Step<'static>>> = UnsafeCell::new(Vec::new());
+    /// The steps of all walks of this thread, the innermost walk's last. Not dropped, so that it is
+    /// there for the destructors of other thread-local values; its memory goes with `STEPS_END`.
+    static STEPS: UnsafeCell<ManuallyDrop<Vec<Step<'static>>>> =
+        UnsafeCell::new(ManuallyDrop::new(Vec::new()));
+}
+
+crate::sync::thread_local! {
+    static STEPS_END: StepsEnd = StepsEnd;
+}
+
+struct StepsEnd;
+
+impl Drop for StepsEnd {
+    fn drop(&mut self) {
+        // SAFETY: as in `steps`.
+        let memory = STEPS.try_with(|steps| std::mem::take(unsafe { &mut **steps.get() }));
+        drop(memory);
+    }
 }
 
 /// The explicit stack of one evaluation.
 struct Walk<'a> {
     view: &'a View<'a>,
-    /// This thread's steps; a walk does not leave its thread.
-    steps: NonNull<Vec<Step<'static>>>,
     base: usize,
 }
 
@@ -241,24 +256,23 @@ impl From<&Found> for Told {
 
 impl<'a> Walk<'a> {
     fn begin(view: &'a View<'_>) -> Self {
-        let (steps, base) = steps(|steps| (NonNull::from(&mut *steps), steps.len()));
-        Self { view, steps, base }
-    }
-
-    fn with_steps<R>(&self, f: impl FnOnce(&mut Vec<Step<'static>>) -> R) -> R {
-        // SAFETY: the thread's own, as in `steps`.
-        f(unsafe { &mut *self.steps.as_ptr() })
+        let (base, room) = steps(|steps| (steps.len(), steps.capacity()));
+        if room == 0 {
+            // The destructor is to run. A thread that is past it does without.
+            let _ = STEPS_END.try_with(|_| ());
+        }
+        Self { view, base }
     }
 
     fn push(&self, step: Step<'a>) {
         // SAFETY: only the lifetime is changed; a walk pops all it pushed, also when unwinding
         // (see `Drop`), so no step outlives the nodes and the view it borrows.
         let step = unsafe { std::mem::transmute::<Step<'a>, Step<'static>>(step) };
-        self.with_steps(|steps| steps.push(step));
+        steps(|steps| steps.push(step));
     }
 
     fn pop(&self) -> Option<Step<'a>> {
-        self.with_steps(|steps| if steps.len() > self.base { steps.pop() } else { None })
+        steps(|steps| if steps.len() > self.base { steps.pop() } else { None })
     }
 
     /// Brings `step`'s node up to date, and all it needs before it.
@@ -328,8 +342,7 @@ impl<'a> Walk<'a> {
         let node = step.claim.node;
         // SAFETY: the claim's own cell; the list changes after the tracker is finished.
         let tracker = Tracker::new(Some(node.sources.with(|sources| unsafe { &*sources })));
-        let depth = self.with_steps(|steps| steps.len());
-        let mut frame = Frame::of_computed(self.view, &tracker, node, depth);
+        let mut frame = Frame::of_computed(self.view, &tracker, node, depth());
         let ran = with_stack(|| frame.enter(|| timed(self.view, node)));
         let block = ran.unwrap_or_else(|payload| Shared::failure(failure(node, payload)));
         if tracker.is_as_before() {
@@ -562,7 +575,7 @@ fn resubscribe(node: &Node, mut recorded: Recorded) -> Sources {
             let source = match rest.iter().position(|source| source.node.same(&read)) {
                 Some(index) => rest.swap_remove(index),
                 None => {
-                    let slot = read.observers.add(NonNull::from(node));
+                    let slot = read.observers.add(node.as_ptr());
                     // Relaxed: statistics.
                     node.world().edges.fetch_add(1, Relaxed);
                     Source { node: read, slot }

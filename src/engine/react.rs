@@ -17,7 +17,7 @@ use crate::sync::{AcqRel, Acquire, AtomicBool, AtomicU8, Relaxed, Release, Spin,
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::ptr::NonNull;
+use std::ptr::{NonNull, drop_in_place};
 use std::sync::Arc;
 
 /// On which thread an effect runs.
@@ -79,6 +79,21 @@ impl Payload for Record {
 
     fn equal(&self, _old: &Header, _new: &Header) -> bool {
         unreachable!("an effect has no value to compare")
+    }
+
+    /// Not the record as a whole: a marker that found the effect in a slot may be writing `rounds`
+    /// and `status` at this moment; they end with the memory, after a grace period.
+    unsafe fn drop_owned(this: NonNull<Self>) {
+        let record = this.as_ptr();
+        // SAFETY: the caller's duty.
+        unsafe { drop_in_place(&raw mut (*record).owner) };
+        // SAFETY: as above.
+        unsafe { drop_in_place(&raw mut (*record).own_thread) };
+        // Last, for these are user code, which may panic.
+        // SAFETY: as above.
+        unsafe { drop_in_place(&raw mut (*record).private) };
+        // SAFETY: as above.
+        unsafe { drop_in_place(&raw mut (*record).body) };
     }
 }
 
@@ -179,7 +194,7 @@ pub(crate) fn enqueue(effect: &Node, rounds: u32, into: &mut Queue) {
         return;
     }
     // SAFETY: found by the marker under its pin, or counted by the caller.
-    if let Some(effect) = unsafe { NodeRef::revive(NonNull::from(effect)) } {
+    if let Some(effect) = unsafe { NodeRef::revive(effect.as_ptr()) } {
         into.push(effect);
     }
 }
@@ -224,13 +239,14 @@ fn link(node: NonNull<Node>, to: *mut Node) {
 /// The queued effects, in creation order.
 pub(crate) fn take_pending(world: &World, into: &mut Vec<EffectRef>) {
     // Acquire: pairs with the Release in `push_pending`.
-    let mut at = world.pending.swap(std::ptr::null_mut(), Acquire).cast_const();
-    // SAFETY: queued effects are counted by the queue.
-    while let Some(node) = unsafe { at.as_ref() } {
+    let mut at = world.pending.swap(std::ptr::null_mut(), Acquire);
+    while let Some(node) = NonNull::new(at) {
+        // SAFETY: queued effects are counted by the queue.
+        let next = unsafe { &node.as_ref().next };
         // SAFETY: the list is ours.
-        at = node.next.with(|next| unsafe { *next });
+        at = next.with(|next| unsafe { *next }).cast_mut();
         // SAFETY: the queue's count becomes the vector's.
-        into.push(EffectRef(unsafe { NodeRef::adopt(NonNull::from(node)) }));
+        into.push(EffectRef(unsafe { NodeRef::adopt(node) }));
     }
     // The newest came first; the marker mostly tells observers in the order of their creation.
     into.reverse();
@@ -516,13 +532,14 @@ impl EffectRef {
             Ok(committed) => committed.map_err(|error| Arc::from(error.to_string())),
             Err(payload) => Err(panic_message(&*payload)),
         };
-        // After the commit, so that whoever finds the revision seen finds the writes, too.
+        if let Err(message) = committed {
+            world.report(&Failure::Effect { node: self.name(), message });
+        }
+        // After the commit and the report, so that whoever finds the revision seen finds what was
+        // written and what failed.
         self.settle(view);
         if let Some(dropped) = dropped {
             evaluate::unsubscribe(self, dropped);
-        }
-        if let Err(message) = committed {
-            world.report(&Failure::Effect { node: self.name(), message });
         }
         next
     }

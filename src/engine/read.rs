@@ -146,7 +146,7 @@ fn walk(signal: &Node, revision: u64) -> NonNull<Header> {
         // Acquire: pairs with the committer's Release. A group may have several pending
         // versions of one signal, so one step may not be enough.
         if version.stamp.load(Acquire) >> 1 <= revision {
-            return NonNull::from(version);
+            return version.as_ptr();
         }
         // Acquire: pairs with the Release of committer and trimmer.
         at = version.older.load(Acquire);
@@ -221,7 +221,7 @@ pub(crate) fn newest_version(signal: &Node) -> Kept {
     let version = unsafe { &*head };
     // Acquire: a visible version brings its flip, and so every version of that commit.
     if version.stamp.load(Acquire) & 1 == 1 || seeded(Bug::PendingVisible) {
-        return Kept::found(&guard, NonNull::from(version));
+        return Kept::found(&guard, version.as_ptr());
     }
     Kept::found(&guard, newest_from(signal.world(), version))
 }
@@ -243,7 +243,7 @@ fn newest_from(world: &World, pending: &Header) -> NonNull<Header> {
         // Acquire: pairs with the committer's Release.
         if newer.stamp.load(Acquire) >> 1 <= now && !seeded(Bug::LinkUnchecked) {
             if std::ptr::eq(newer, pending) {
-                return NonNull::from(pending);
+                return pending.as_ptr();
             }
             newer = pending;
             continue;
@@ -253,7 +253,7 @@ fn newest_from(world: &World, pending: &Header) -> NonNull<Header> {
         let version = unsafe { older.as_ref() }.expect("a pending version has an older one");
         // Acquire: as above.
         if version.stamp.load(Acquire) >> 1 <= now || seeded(Bug::OneStepBack) {
-            return NonNull::from(version);
+            return version.as_ptr();
         }
         newer = version;
     }
@@ -269,7 +269,7 @@ impl Found {
 
     /// Keeps the value beyond the hold that protects it now.
     pub(crate) fn outlive(self) -> Kept {
-        let block = NonNull::from(self.kept.header());
+        let block = self.kept.header().as_ptr();
         if self.published {
             // Still held here, so a pin taken now protects it until it is kept.
             Kept::found(&reclaim::pin(), block)

@@ -52,11 +52,12 @@ pub fn trim_every(versions: u32) {
 pub(crate) fn signals(world: &Arc<World>, list: *const Node) {
     let mut at = list;
     let mut trim = world.trim.lock();
-    // SAFETY: listed signals are freed only after they are unlisted.
-    while let Some(signal) = unsafe { at.as_ref() } {
+    while let Some(signal) = NonNull::new(at.cast_mut()) {
+        // SAFETY: listed signals are freed only after they are unlisted.
+        let next = unsafe { &signal.as_ref().next };
         // SAFETY: the list is ours.
-        at = signal.next.with(|next| unsafe { *next });
-        trim.signals.push(NonNull::from(signal));
+        at = next.with(|next| unsafe { *next });
+        trim.signals.push(signal);
     }
     let over = run(world, &mut trim);
     drop(trim);
@@ -213,25 +214,26 @@ fn trim_chain(signal: &Node, view: &View<'_>, gone: &mut List) -> u64 {
     loop {
         // Relaxed: below the head only the trimmer writes, and the head's link was published
         // with the head.
-        let older = newer.older.load(Relaxed);
+        let Some(older) = NonNull::new(newer.older.load(Relaxed)) else { return unlinked };
         // SAFETY: linked, so alive.
-        let Some(version) = (unsafe { older.as_ref() }) else { return unlinked };
+        let version = unsafe { older.as_ref() };
         if view.needs(revision_of(version), revision_of(newer)) {
             newer = version;
             continue;
         }
         // Release: a walker that steps over the unlinked version finds its successor whole.
         newer.older.store(version.older.load(Relaxed), Release);
-        reclaim::retired(older);
-        gone.push(NonNull::from(version));
+        reclaim::retired(older.as_ptr());
+        gone.push(older);
         unlinked += 1;
     }
 }
 
 fn has_older(signal: &Node) -> bool {
+    reclaim::check(signal);
     // Acquire: pairs with the committer's Release.
     let head = signal.value.load(Acquire);
-    // SAFETY: a live signal has a version at all times.
+    // SAFETY: a signal has a version at all times, and is not freed while it is trimmed.
     let head = unsafe { &*head };
     // Relaxed: below the head only the trimmer writes.
     !head.older.load(Relaxed).is_null()

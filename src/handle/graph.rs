@@ -329,7 +329,8 @@ impl Graph {
     }
 
     /// Replaces the receiver of failures nobody else hears of. Without one they go to stderr,
-    /// and to `tracing` with that feature.
+    /// and to `tracing` with that feature. [`settle`](Self::settle) waits for it to return, so it
+    /// must not settle the graph itself.
     #[cfg(not(loom))]
     pub fn on_error(&self, handler: impl Fn(&Failure) + Send + Sync + 'static) {
         self.world().set_on_error(Some(Box::new(handler)));
@@ -384,7 +385,7 @@ impl GraphBuilder {
         self
     }
 
-    /// Receives failures nobody else hears of, instead of stderr.
+    /// Receives failures nobody else hears of, instead of stderr; see [`Graph::on_error`].
     pub fn on_error(mut self, handler: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
         self.on_error = Some(Box::new(handler));
         self

@@ -43,6 +43,16 @@ pub(crate) trait Payload: Send + Sync + Sized + 'static {
     /// Are two resolved blocks of the node's value type equal? User code, in a frame that refuses
     /// writes.
     fn equal(&self, old: &Header, new: &Header) -> bool;
+
+    /// Drops what it owns; parts that others may still look at, under their pins, must own
+    /// nothing and stay.
+    ///
+    /// # Safety
+    /// Once, when only pins may know of the payload.
+    unsafe fn drop_owned(this: NonNull<Self>) {
+        // SAFETY: the caller's duty.
+        unsafe { std::ptr::drop_in_place(this.as_ptr()) }
+    }
 }
 
 /// The operations behind the record, one static per payload type.
@@ -200,6 +210,8 @@ impl NodeRef {
         };
         let record = Box::new(NodeWith { node, payload });
         let node = NonNull::from(Box::leak(record)).cast::<Node>();
+        // For `Node::as_ptr`.
+        node.expose_provenance();
         let this = Self(node);
         this.world.register(&this);
         this
@@ -283,7 +295,14 @@ impl Node {
     pub(crate) fn counted(&self) -> NodeRef {
         // Relaxed: `self` is alive, so a count exists.
         self.strong.fetch_add(1, Relaxed);
-        NodeRef(NonNull::from(self))
+        NodeRef(self.as_ptr())
+    }
+
+    /// The record as it was allocated. Whoever counts the node may have to free it, and a pointer
+    /// made from a reference may not: it reaches no further than the record, and may write the
+    /// record's cells only.
+    pub(crate) fn as_ptr(&self) -> NonNull<Node> {
+        NonNull::with_exposed_provenance(NonNull::from(self).addr())
     }
 
     /// # Panics
@@ -559,8 +578,10 @@ pub(crate) unsafe fn free(node: NonNull<Node>) {
 
 /// # Safety
 /// `node` must head a `NodeWith<P>`; once per node.
-unsafe fn drop_payload<P>(node: NonNull<Node>) {
+unsafe fn drop_payload<P: Payload>(node: NonNull<Node>) {
     let record = node.as_ptr().cast::<NodeWith<P>>();
+    // SAFETY: the caller's duty; a field of a record is not null.
+    let payload = unsafe { NonNull::new_unchecked(&raw mut (*record).payload) };
     // SAFETY: the caller's duty.
-    unsafe { std::ptr::drop_in_place(&raw mut (*record).payload) }
+    unsafe { P::drop_owned(payload) }
 }

@@ -55,10 +55,12 @@ pub(crate) enum Answer {
     Refused { index: usize },
 }
 
-/// Lives on the writer's stack until answered.
+/// Lives on the writer's stack until answered. Once it is queued, writer and committer both refer
+/// to it: what either writes then is a cell or an atomic.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) next: *mut Request,
+    /// The writer's until it is queued, then the committer's; so are the other cells.
+    pub(crate) next: UnsafeCell<*const Request>,
     pub(crate) writes: *mut [Write],
     /// How many runs of effects led to this request; 0: none.
     pub(crate) rounds: u32,
@@ -71,7 +73,7 @@ impl Request {
     /// The writes must outlive the request.
     pub(crate) fn new(writes: &mut [Write], rounds: u32) -> Self {
         Self {
-            next: std::ptr::null_mut(),
+            next: UnsafeCell::new(std::ptr::null()),
             writes,
             rounds,
             answer: UnsafeCell::new(None),

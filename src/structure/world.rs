@@ -452,11 +452,12 @@ impl Drop for World {
         let mut dead = std::mem::take(&mut trim.signals);
         // SAFETY: nobody else has the world.
         let mut at = self.to_trim.with(|list| unsafe { *list });
-        // SAFETY: listed signals are freed by whoever takes them from the list.
-        while let Some(signal) = unsafe { at.as_ref() } {
+        while let Some(signal) = NonNull::new(at.cast_mut()) {
+            // SAFETY: listed signals are freed by whoever takes them from the list.
+            let next = unsafe { &signal.as_ref().next };
             // SAFETY: the list is ours.
-            at = signal.next.with(|next| unsafe { *next });
-            dead.push(NonNull::from(signal));
+            at = next.with(|next| unsafe { *next });
+            dead.push(signal);
         }
         for signal in dead {
             // SAFETY: contents dropped when the signal was, and nobody marks.

@@ -7,6 +7,7 @@ mod stage;
 
 mod batches;
 mod contexts;
+mod crossings;
 mod cutoff;
 mod cycles;
 mod depth;

@@ -98,6 +98,31 @@ fn with_a_time_limit_it_gives_up_and_names_what_still_runs() {
 }
 
 #[test]
+fn it_waits_until_the_failure_of_an_effect_has_been_reported() {
+    in_graph(|g| {
+        let (s, halt, reported) = (signal(0), Halt::first(), Trace::new());
+        g.on_error({
+            let (halt, reported) = (halt.clone(), reported.clone());
+            move |failure| {
+                halt.here();
+                reported.note(failure.to_string());
+            }
+        });
+        let source = s.clone();
+        let body = move || assert_eq!(source.get(), 0, "not zero");
+        let _fails = Effect::builder(body).name("fails").run_on(RunOn::Thread).build();
+        g.settle().unwrap();
+        s.set(1);
+        halt.reached();
+        let early = g.settle_timeout(Duration::from_millis(1));
+        halt.release();
+        assert!(early.is_err(), "{early:?}");
+        g.settle().unwrap();
+        says(reported.take().join("\n"), &["fails", "not zero"]);
+    });
+}
+
+#[test]
 fn inside_a_batch_an_effect_or_a_computed_it_panics_with_advice() {
     in_reporting_graph(|g, failures| {
         says(caught(|| batch(|| g.settle())), &["settle"]);

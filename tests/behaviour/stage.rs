@@ -12,7 +12,7 @@ use std::time::Duration;
 use isobar::{Failure, Graph, ReadError, WriteError};
 
 /// Far beyond what any scene takes, also in a debug build on a busy machine.
-const PATIENCE: u64 = 60;
+const PATIENCE: u64 = if cfg!(miri) { 600 } else { 60 };
 
 /// Runs the scene on a thread of its own and panics with its name when it does not end.
 pub(crate) fn within<R: Send + 'static>(

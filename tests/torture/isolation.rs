@@ -156,12 +156,15 @@ fn what_if(triple: &Triple, tally: &Signal<u64>, shift: &Shift) -> (u64, u64) {
     (drafts, wrong)
 }
 
+/// More than any run commits.
+const FAR: u64 = 1 << 40;
+
 /// Looks at a draft in which n is far away, and drops it.
 fn imagine(triple: &Triple, far: u64) -> bool {
     let draft = triple.graph.draft();
     let n = draft.get(&triple.parts[0]);
     let before = draft.get(&triple.sum) == 6 * n;
-    let far = 1_000_000 + far;
+    let far = FAR + far;
     draft.set(&triple.parts[0], far);
     let during = draft.get(&triple.sum) == far + 5 * n;
     draft.set(&triple.parts[1], 2 * far);
@@ -170,7 +173,7 @@ fn imagine(triple: &Triple, far: u64) -> bool {
     let [one, two, three] = [0, 1, 2].map(|place| draft.get(&triple.parts[place]));
     let after = belong(one, two, three, draft.get(&triple.sum), parity);
     let inside = draft.enter(|| triple.sum.get() == 6 * far);
-    before && during && after && inside && triple.parts[0].get() < 1_000_000
+    before && during && after && inside && triple.parts[0].get() < FAR
 }
 
 /// Counts by a draft, as often as it takes: rebased when somebody else was first.

@@ -65,17 +65,21 @@ impl Yard {
     fn work(&self, effort: Effort) -> u64 {
         let mut rounds = 0;
         while effort.goes_on(rounds) {
-            self.hot.update(|n| n + 1);
-            let hot = self.hot.get();
-            assert!(self.hot_plus.get() > hot, "an own write is read");
-            self.graph.batch(|| self.cold.update(|n| n + 2));
-            let cold = self.cold.with(|n| *n);
-            assert!(self.cold_plus.get() > cold);
-            let snap = self.graph.snapshot();
-            assert_eq!(snap.get(&self.cold) + 1, snap.get(&self.cold_plus));
+            self.round();
             rounds += 1;
         }
         rounds
+    }
+
+    fn round(&self) {
+        self.hot.update(|n| n + 1);
+        let hot = self.hot.get();
+        assert!(self.hot_plus.get() > hot, "an own write is read");
+        self.graph.batch(|| self.cold.update(|n| n + 2));
+        let cold = self.cold.with(|n| *n);
+        assert!(self.cold_plus.get() > cold);
+        let snap = self.graph.snapshot();
+        assert_eq!(snap.get(&self.cold) + 1, snap.get(&self.cold_plus));
     }
 }
 
@@ -96,7 +100,7 @@ fn a_slow_computed_stops_nobody() {
             move || slow.get().0 + 1
         });
         for _ in 0..3 {
-            yard.work(Effort::of(1));
+            yard.round();
             let at = yard.hot.get();
             let (before, after, cold) = yard.hold("computed", || slow.get());
             assert_eq!(
@@ -316,7 +320,7 @@ fn a_slow_drop_stops_nobody() {
                 scope.spawn(|| {
                     while stop.load(Ordering::Acquire) == 0 {
                         heavy.set(Heavy::new(0, &yard.gate));
-                        yard.work(Effort::of(1));
+                        yard.round();
                         count.fetch_add(1, Ordering::AcqRel);
                     }
                 });

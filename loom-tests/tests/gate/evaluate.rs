@@ -28,10 +28,9 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("s20_a_cycle_over_two_threads_is_found", s20).kills(&[("wait-with-claim", Rmw)]),
     Scenario::new("s22_an_equal_result_stops_the_wave", s22).shadow().kills(&[("no-cutoff", Rmw)]),
     Scenario::new("s27_a_contended_diamond_runs_once_a_thread", s27).kills(&[("no-table", Rmw)]),
-    Scenario::new("s36_a_released_claim_wakes_its_waiter_at_once", s36).shadow().kills(&[
-        ("notify-unfenced", Loads),
-        ("no-wait-fence", Loads),
-    ]),
+    Scenario::new("s36_a_released_claim_wakes_its_waiter_at_once", s36)
+        .shadow()
+        .kills(&[("notify-unfenced", Loads), ("no-wait-fence", Loads)]),
     Scenario::new("s38_carried_threads_share_an_evaluation", s38),
 ];
 

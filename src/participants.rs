@@ -149,9 +149,6 @@ impl Own {
 
 crate::sync::per_thread! {
     static CURRENT: Cell<Option<&'static Participant>> = Cell::new(None);
-}
-
-crate::sync::thread_local! {
     static LEAVING: Leaving = Leaving(Cell::new(None));
 }
 

@@ -37,7 +37,6 @@ mod machine {
         AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, fence,
     };
     pub(crate) use std::thread;
-    pub(crate) use std::thread_local;
 
     /// A cell whose accesses loom checks for races; here, nothing but the cell.
     #[derive(Debug, Default)]
@@ -92,7 +91,6 @@ mod machine {
 mod machine {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::atomic::fence;
-    pub(crate) use loom::thread_local;
     use std::ops::{Deref, DerefMut};
     use std::sync::atomic::Ordering;
 

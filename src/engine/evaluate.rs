@@ -92,7 +92,8 @@ impl<'a> Claim<'a> {
             // claimed, or this claim's evaluation, and all who build on it, see the mark (claim
             // M3). Pairs as Acquire with the Release in `drop`, too: the owner before is done.
             && node.claim.compare_exchange(0, view.chain, SeqCst, Relaxed).is_ok();
-        if free && !seeded(Bug::NoClaimFence) {
+        // The stand-in would hide what a release without order does.
+        if free && !seeded(Bug::NoClaimFence) && !seeded(Bug::ClaimRelaxed) {
             crate::sync::fence_of_claim();
         }
         free.then(|| {
@@ -218,9 +219,6 @@ crate::sync::per_thread! {
     /// there for the destructors of other thread-local values; its memory goes with `STEPS_END`.
     static STEPS: UnsafeCell<ManuallyDrop<Vec<Step<'static>>>> =
         UnsafeCell::new(ManuallyDrop::new(Vec::new()));
-}
-
-crate::sync::thread_local! {
     static STEPS_END: StepsEnd = StepsEnd;
 }
 

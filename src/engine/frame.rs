@@ -546,14 +546,13 @@ impl Tracker {
             return;
         }
         let mut beyond = self.beyond.borrow_mut();
-        if beyond.as_ref().is_none_or(|beyond| beyond.more.is_empty()) {
-            if old.get(same).is_some_and(|source| source.node.same(node)) {
-                self.same.set(same + 1);
-                if let Some(seen) = beyond.as_mut().and_then(|beyond| beyond.seen.as_mut()) {
-                    seen.insert(std::ptr::from_ref(node) as usize);
-                }
-                return;
+        let in_order = beyond.as_ref().is_none_or(|beyond| beyond.more.is_empty());
+        if in_order && old.get(same).is_some_and(|source| source.node.same(node)) {
+            self.same.set(same + 1);
+            if let Some(seen) = beyond.as_mut().and_then(|beyond| beyond.seen.as_mut()) {
+                seen.insert(std::ptr::from_ref(node) as usize);
             }
+            return;
         }
         self.strayed.set(true);
         let beyond = beyond.get_or_insert_with(spare);

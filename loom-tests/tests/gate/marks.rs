@@ -82,7 +82,9 @@ fn s03c() {
     let w = spawn(move || a.set(1));
     let t = spawn({
         let m = m.clone();
-        move || drop(m.get())
+        move || {
+            m.get();
+        }
     });
     d.get();
     join(w);

@@ -133,6 +133,11 @@ fn waves_with(world: &Arc<World>, effects: &mut Vec<EffectRef>) -> LeftOver {
 
 fn wave(world: &Arc<World>, effects: &[EffectRef]) {
     let held = world.holds.newest(&world.clock);
+    #[cfg(feature = "tracing")]
+    let _span = {
+        let (revision, effects) = (held.revision, effects.len());
+        tracing::trace_span!("wave", graph = %world.name(), revision, effects).entered()
+    };
     let levels = if may_pay(world) { Levels::gather(world, held.revision, effects) } else { None };
     let counters = &world.counters;
     let parallel = levels.is_some_and(|levels| levels.refresh(world, held.revision));

@@ -195,7 +195,7 @@ fn try_commit(signal: &NodeRef, new: Shared, condition: Condition, place: Place)
     let mut writes = [unsafe { Write::new(signal, Some(new), condition) }];
     match commit(signal.world(), &mut writes, react::rounds_here()) {
         Answer::Committed { revision, .. } => {
-            log(signal.world(), revision, place);
+            committed(signal.world(), revision, place);
             after(signal.world());
             true
         }
@@ -209,15 +209,18 @@ pub(crate) fn after(world: &Arc<World>) {
     trim::if_due(world);
 }
 
+/// Tells those who want to know of a commit, after it.
 #[inline]
-fn log(world: &World, revision: u64, place: Place) {
+fn committed(world: &World, revision: u64, place: Place) {
+    #[cfg(feature = "tracing")]
+    tracing::trace!(graph = %world.name(), revision, %place, "commit");
     if world.config.history > 0 {
-        log_kept(world, revision, place);
+        log(world, revision, place);
     }
 }
 
 #[cold]
-fn log_kept(world: &World, revision: u64, place: Place) {
+fn log(world: &World, revision: u64, place: Place) {
     let thread = std::thread::current();
     let thread = thread.name().map_or_else(|| format!("{:?}", thread.id()), str::to_owned);
     let mut log = world.log.lock();
@@ -262,7 +265,7 @@ fn commit_overlays(
     strictness: Strictness,
     rounds: u32,
     place: Place,
-    mut committed: impl FnMut(u64),
+    mut tell: impl FnMut(u64),
 ) -> Result<(), Box<Refused>> {
     let mut parts: Vec<(&Overlay, Taken)> =
         overlays.iter().map(|overlay| (*overlay, overlay.take())).collect();
@@ -284,9 +287,9 @@ fn commit_overlays(
                 for ((overlay, _), answer) in parts.iter().zip(answers) {
                     if let Answer::Committed { revision, changed } = answer {
                         if changed {
-                            log(&overlay.world, revision, place);
+                            committed(&overlay.world, revision, place);
                         }
-                        committed(revision);
+                        tell(revision);
                     }
                 }
                 return Ok(());

@@ -35,7 +35,7 @@ mod engine;
 // Layer 4, what users hold.
 mod handle;
 
-pub use engine::react::RunOn;
+pub use engine::react::{PendingRun, RunOn};
 pub use error::{Failure, Looping, NotKept, ReadError, SettleError, Timeout, WriteError};
 pub use handle::*;
 pub use revision::Revision;

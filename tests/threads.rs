@@ -6,8 +6,9 @@ use std::hash::Hash;
 
 use isobar::{
     All, Computed, Context, Difference, Draft, DraftConflict, Effect, Failure, Graph, GraphDump,
-    Linked, Loaded, Looping, Node, NodeKind, NotKept, Origin, ReadError, ReadSignal, Readable,
-    Revision, RunOn, Scope, SettleError, Signal, Snapshot, Stats, Timeout, Why, WriteError,
+    Linked, Loaded, Looping, Node, NodeKind, NotKept, Origin, PendingRun, ReadError, ReadSignal,
+    Readable, Revision, RunOn, Scope, SettleError, Signal, Snapshot, Stats, Timeout, Why,
+    WriteError,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any, assert_obj_safe};
 
@@ -50,6 +51,7 @@ assert_impl_all!(NodeKind: Send, Sync, Copy, Eq, Debug);
 assert_impl_all!(Why: Send, Sync, Debug, Display);
 assert_impl_all!(Origin: Send, Sync, Debug);
 assert_impl_all!(RunOn: Send, Sync, Debug);
+assert_impl_all!(PendingRun: Send, Debug);
 
 // Errors.
 assert_impl_all!(ReadError: Error, Send, Sync, Clone, Eq);

@@ -35,6 +35,47 @@ pub enum RunOn {
 }
 
 type Body = Box<dyn FnMut() + Send>;
+pub(crate) type Schedule = Box<dyn Fn(PendingRun) + Send + Sync>;
+
+/// Who decides where and when an effect runs.
+pub(crate) enum Runs {
+    On(RunOn),
+    /// A function of the user's, which is given each run that is due.
+    With(Schedule),
+}
+
+/// A run that an effect is due, for whoever schedules its runs; see
+/// [`EffectBuilder::run_with`](crate::EffectBuilder::run_with).
+///
+/// There is at most one for an effect at a time: what changes meanwhile is seen by the same run.
+/// Until it is run, [`Graph::settle`](crate::Graph::settle) waits for it. Dropped, it goes to the
+/// worker pool, or runs on the spot if the graph has no other threads: no change is lost.
+#[must_use = "dropped, the run goes to the worker pool"]
+#[derive(Debug)]
+pub struct PendingRun(Option<EffectRef>);
+
+impl PendingRun {
+    /// Runs the effect on this thread, at the newest revision, if it was not disposed and if what
+    /// it read has changed.
+    pub fn run(mut self) {
+        if let Some(effect) = self.0.take() {
+            wave::run_alone(&effect);
+        }
+    }
+
+    /// The effect's name.
+    pub fn name(&self) -> String {
+        self.0.as_ref().map(|effect| effect.name().to_string()).unwrap_or_default()
+    }
+}
+
+impl Drop for PendingRun {
+    fn drop(&mut self) {
+        if let Some(effect) = self.0.take() {
+            wave::run_elsewhere(&effect);
+        }
+    }
+}
 
 /// What stands behind an effect's node.
 pub(crate) struct Record {
@@ -48,7 +89,7 @@ pub(crate) struct Record {
     private: UnsafeCell<Vec<(NodeRef, Shared)>>,
     /// Of what a run made and has not been cleaned up.
     owner: Arc<Owner>,
-    run_on: RunOn,
+    runs: Runs,
     /// Wakes the effect's own thread.
     own_thread: std::sync::Mutex<Option<std::sync::mpsc::Sender<()>>>,
 }
@@ -92,6 +133,8 @@ impl Payload for Record {
         // Last, for these are user code, which may panic.
         // SAFETY: as above.
         unsafe { drop_in_place(&raw mut (*record).private) };
+        // SAFETY: as above.
+        unsafe { drop_in_place(&raw mut (*record).runs) };
         // SAFETY: as above.
         unsafe { drop_in_place(&raw mut (*record).body) };
     }
@@ -149,7 +192,7 @@ pub(crate) fn create(
     world: &Arc<World>,
     body: Body,
     name: Option<Arc<str>>,
-    run_on: RunOn,
+    runs: Runs,
     place: &'static Location<'static>,
 ) -> EffectRef {
     let frame = Frame::current();
@@ -164,7 +207,7 @@ pub(crate) fn create(
         rounds: AtomicU32::new(rounds_here()),
         stopped: AtomicBool::new(false),
         owner,
-        run_on,
+        runs,
         own_thread: std::sync::Mutex::new(None),
     };
     let node = NodeRef::new(world.clone(), None, name, place, record);
@@ -177,7 +220,7 @@ pub(crate) fn create(
         effect.dispose(Waits::No);
         return effect;
     }
-    if run_on == RunOn::Thread {
+    if matches!(effect.record().runs, Runs::On(RunOn::Thread)) {
         effect.start_thread();
     }
     effect.first_run(&frame);
@@ -269,8 +312,23 @@ impl EffectRef {
         Self(node)
     }
 
-    pub(crate) fn run_on(&self) -> RunOn {
-        self.record().run_on
+    pub(crate) fn runs(&self) -> &Runs {
+        &self.record().runs
+    }
+
+    /// Does it run on the thread that runs the wave?
+    pub(crate) fn runs_in_waves(&self) -> bool {
+        matches!(self.runs(), Runs::On(RunOn::Writer))
+    }
+
+    /// Gives a run that is due to the user's schedule.
+    pub(crate) fn schedule(&self, schedule: &Schedule) {
+        let run = PendingRun(Some(self.clone()));
+        let told = Frame::detached().enter(|| catch_unwind(AssertUnwindSafe(|| schedule(run))));
+        if let Err(payload) = told {
+            let message = panic_message(&*payload);
+            self.world().report(&Failure::Effect { node: self.name(), message });
+        }
     }
 
     pub(crate) fn rounds(&self) -> u32 {
@@ -300,8 +358,7 @@ impl EffectRef {
 
     fn first_run(&self, frame: &Frame) {
         let world = self.world();
-        let record = self.record();
-        if record.run_on != RunOn::Writer {
+        if !self.runs_in_waves() {
             self.enqueue_again();
             return wave::after_commit(world);
         }

@@ -7,7 +7,7 @@
 
 use super::evaluate::{self, Claim};
 use super::frame::{self, Frame, View};
-use super::react::{self, EffectRef, Queue, RunOn};
+use super::react::{self, EffectRef, Queue, RunOn, Runs};
 use super::trim;
 use crate::error::{Failure, Looping};
 use crate::pool;
@@ -147,17 +147,29 @@ fn wave(world: &Arc<World>, effects: &[EffectRef]) {
     let mut view = View::new(world, held.revision);
     for effect in effects {
         view.renew();
-        match effect.run_on() {
-            RunOn::Writer => effect.react(&view),
-            RunOn::Thread => effect.wake_thread(),
-            RunOn::Pool if world.config.threads == 1 => effect.react(&view),
-            RunOn::Pool => {
-                let spawned = effect.clone();
-                if !pool::spawn(move || run_alone(&spawned)) {
+        match effect.runs() {
+            Runs::On(RunOn::Writer) => effect.react(&view),
+            Runs::On(RunOn::Thread) => effect.wake_thread(),
+            Runs::On(RunOn::Pool) => {
+                if !spawn(effect) {
                     effect.react(&view);
                 }
             }
+            Runs::With(schedule) => effect.schedule(schedule),
         }
+    }
+}
+
+/// Gives an effect's run to the pool; false if there is none for its graph.
+fn spawn(effect: &EffectRef) -> bool {
+    let spawned = effect.clone();
+    effect.world().config.threads != 1 && pool::spawn(move || run_alone(&spawned))
+}
+
+/// Runs an effect whose schedule lets go of it.
+pub(crate) fn run_elsewhere(effect: &EffectRef) {
+    if !spawn(effect) {
+        run_alone(effect);
     }
 }
 
@@ -234,7 +246,7 @@ impl Levels {
         let mut seen = HashSet::new();
         let mut levels = BTreeMap::<u32, Vec<NodeRef>>::new();
         let mut open: Vec<NodeRef> = Vec::new();
-        for effect in effects.iter().filter(|effect| effect.run_on() == RunOn::Writer) {
+        for effect in effects.iter().filter(|effect| effect.runs_in_waves()) {
             effect.each_source(|source| open.push(source.clone()));
         }
         while let Some(node) = open.pop() {

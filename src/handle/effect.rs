@@ -2,7 +2,7 @@
 
 use super::graph::Graph;
 use crate::engine::frame::Frame;
-use crate::engine::react::{self, EffectRef, RunOn, Waits};
+use crate::engine::react::{self, EffectRef, PendingRun, RunOn, Runs, Waits};
 use crate::structure::world::World;
 use std::panic::Location;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl Effect {
     /// e.dispose();
     /// ```
     pub fn builder<F: FnMut() + Send + 'static>(f: F) -> EffectBuilder<F> {
-        EffectBuilder { body: f, name: None, world: None, run_on: RunOn::Writer }
+        EffectBuilder { body: f, name: None, world: None, runs: Runs::On(RunOn::Writer) }
     }
 
     #[track_caller]
@@ -76,7 +76,7 @@ impl Effect {
         f: impl FnMut() + Send + 'static,
     ) -> Self {
         let place = Location::caller();
-        Self { effect: react::create(world, Box::new(f), name, RunOn::Writer, place) }
+        Self { effect: react::create(world, Box::new(f), name, Runs::On(RunOn::Writer), place) }
     }
 
     /// Ends the effect: its cleanups run and no run starts any more. Waits for a run in progress
@@ -110,12 +110,17 @@ impl Drop for Effect {
 
 /// Builds an [`Effect`]; see [`Effect::builder`].
 #[must_use = "a builder does nothing until `build`"]
-#[derive(Debug)]
 pub struct EffectBuilder<F> {
     body: F,
     name: Option<Arc<str>>,
     world: Option<Arc<World>>,
-    run_on: RunOn,
+    runs: Runs,
+}
+
+impl<F> std::fmt::Debug for EffectBuilder<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EffectBuilder").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl<F: FnMut() + Send + 'static> EffectBuilder<F> {
@@ -133,7 +138,36 @@ impl<F: FnMut() + Send + 'static> EffectBuilder<F> {
 
     /// The thread it runs on.
     pub fn run_on(mut self, run_on: RunOn) -> Self {
-        self.run_on = run_on;
+        self.runs = Runs::On(run_on);
+        self
+    }
+
+    /// A schedule of your own: an event loop, an executor, a frame of an animation. It is called
+    /// with each run that is due, by the thread whose commit made it so, before `set` returns; it
+    /// should pass the run on, and return. What the effect reads may have changed, or not: that is
+    /// found out when the run is told to [`run`](PendingRun::run), so nothing is computed before.
+    ///
+    /// A panic in it is reported like one of the effect.
+    ///
+    /// ```
+    /// use isobar::Effect;
+    /// let g = isobar::Graph::new();
+    /// let a = g.signal(1);
+    /// let (later, runs) = std::sync::mpsc::channel();
+    /// let show = Effect::builder({
+    ///     let a = a.clone();
+    ///     move || println!("{}", a.get())
+    /// });
+    /// let _show = show.graph(&g).run_with(move |run| later.send(run).unwrap()).build();
+    /// a.set(2);
+    /// a.set(3);
+    /// // Later, in the loop that is to run it: prints 3, once.
+    /// for run in runs.try_iter() {
+    ///     run.run();
+    /// }
+    /// ```
+    pub fn run_with(mut self, schedule: impl Fn(PendingRun) + Send + Sync + 'static) -> Self {
+        self.runs = Runs::With(Box::new(schedule));
         self
     }
 
@@ -146,7 +180,7 @@ impl<F: FnMut() + Send + 'static> EffectBuilder<F> {
     pub fn build(self) -> Effect {
         let world = self.world.unwrap_or_else(|| Frame::current().world());
         let place = Location::caller();
-        let effect = react::create(&world, Box::new(self.body), self.name, self.run_on, place);
+        let effect = react::create(&world, Box::new(self.body), self.name, self.runs, place);
         Effect { effect }
     }
 }

@@ -29,6 +29,7 @@ mod panics;
 mod progress;
 mod revisions;
 mod run_on;
+mod run_with;
 mod scopes_and_cleanup;
 mod settle;
 mod snapshots;

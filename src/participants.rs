@@ -42,7 +42,14 @@ pub(crate) struct HeldSlot {
     pub(crate) revision: AtomicU64,
 }
 
+/// Tells threads apart that live at the same time.
+pub(crate) type ThreadNumber = usize;
+
 impl Participant {
+    pub(crate) fn number(&self) -> ThreadNumber {
+        std::ptr::from_ref(self).addr()
+    }
+
     fn new() -> Self {
         Self {
             next: AtomicPtr::new(null_mut()),

@@ -338,7 +338,7 @@ pub(crate) use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, 
 
 /// Reference counts and statistics: std atomics in both worlds.
 pub(crate) mod count {
-    pub(crate) use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
+    pub(crate) use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, AtomicUsize};
 }
 
 use crate::seeded::{Bug, seeded};

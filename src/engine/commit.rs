@@ -416,7 +416,7 @@ impl<'w> Group<'w> {
             // The marker pins, and reads the observers again.
             let mut marker = Marker::new(self.world, self.installed);
             each_installed(start, end, |request, write, _| {
-                marker.mark_from(write.node(), request.rounds);
+                marker.mark_from(write.node(), request);
             });
             marker.finish(subscriptions);
         }

@@ -5,9 +5,11 @@
 //! `next`. Protocol: docs/protocols/marks.md.
 
 use super::react::{self, Queue};
+use crate::participants::ThreadNumber;
 use crate::reclaim::{self, Guard};
 use crate::seeded::{Bug, seeded};
 use crate::structure::node::{Node, NodeKind};
+use crate::structure::request::Request;
 use crate::structure::world::World;
 use crate::sync::{Acquire, Relaxed, Release, SeqCst, fence};
 use std::ptr::{NonNull, null};
@@ -17,7 +19,9 @@ use std::sync::Arc;
 pub(crate) struct Marker<'w> {
     world: &'w Arc<World>,
     revision: u64,
+    /// Of the request whose marks are given.
     rounds: u32,
+    asker: ThreadNumber,
     /// Every computed that was marked and whose observers are to be, in order; linked through
     /// `next`.
     first: *const Node,
@@ -36,6 +40,7 @@ impl<'w> Marker<'w> {
             world,
             revision,
             rounds: 0,
+            asker: 0,
             first: null(),
             last: null(),
             width: 0,
@@ -46,8 +51,8 @@ impl<'w> Marker<'w> {
     }
 
     /// Marks everything downstream of a signal whose stamp is stored and fenced.
-    pub(crate) fn mark_from(&mut self, signal: &Node, rounds: u32) {
-        self.rounds = rounds;
+    pub(crate) fn mark_from(&mut self, signal: &Node, request: &Request) {
+        (self.rounds, self.asker) = (request.rounds, request.asker);
         let before = self.last;
         signal.observers.each(|node| self.mark(node));
         // SAFETY: marked nodes were found under the pin, and the links are the right's.
@@ -114,7 +119,7 @@ impl<'w> Marker<'w> {
         // Release: a reader that sees the mark sees the versions it tells of.
         node.marked_at.store(self.revision, Release);
         if node.role() == NodeKind::Effect {
-            return react::enqueue(node, self.rounds, &mut self.queue);
+            return react::enqueue(node, self.rounds, self.asker, &mut self.queue);
         }
         self.width += 1;
         if was_dirty && self.is_still_dirty(node, dirty_at) {

@@ -9,10 +9,11 @@ use super::owner::{Owned, Owner};
 use super::{read, wave, write};
 use crate::block::{Header, Shared};
 use crate::error::{Failure, panic_message};
+use crate::participants::{self, ThreadNumber};
 use crate::seeded::{Bug, seeded};
 use crate::structure::node::{Node, NodeKind, NodeRef, Payload, Sources};
 use crate::structure::world::World;
-use crate::sync::count::AtomicU32;
+use crate::sync::count::{AtomicU32, AtomicUsize};
 use crate::sync::{AcqRel, Acquire, AtomicBool, AtomicU8, Relaxed, Release, Spin, UnsafeCell};
 use std::any::Any;
 use std::cell::Cell;
@@ -83,6 +84,9 @@ pub(crate) struct Record {
     status: AtomicU8,
     /// How many runs of effects led to the queued run.
     rounds: AtomicU32,
+    /// The thread whose commit queued it last: on that thread, or on one that waits for nobody's
+    /// commit, it should run.
+    asker: AtomicUsize,
     /// Stopped as part of a loop, and not run since.
     stopped: AtomicBool,
     /// The private values that the last run read; the runner's own.
@@ -205,6 +209,7 @@ pub(crate) fn create(
         status: AtomicU8::new(0),
         private: UnsafeCell::new(Vec::new()),
         rounds: AtomicU32::new(rounds_here()),
+        asker: AtomicUsize::new(0),
         stopped: AtomicBool::new(false),
         owner,
         runs,
@@ -228,10 +233,12 @@ pub(crate) fn create(
 }
 
 /// Queues an effect that a commit concerns. The committer's verb: the pin protects the node.
-pub(crate) fn enqueue(effect: &Node, rounds: u32, into: &mut Queue) {
+pub(crate) fn enqueue(effect: &Node, rounds: u32, asker: ThreadNumber, into: &mut Queue) {
     let record = record(effect);
     // Relaxed: a hint for the loop limit; a run that starts meanwhile counts for the next.
     record.rounds.store(rounds, Relaxed);
+    // Relaxed: who runs it makes no difference to what it sees.
+    record.asker.store(asker, Relaxed);
     // AcqRel: pairs with the exchange in `begin`: a run that begins after it sees this mark.
     if record.status.fetch_or(status::QUEUED, AcqRel) & status::QUEUED != 0 {
         return;
@@ -254,6 +261,10 @@ impl Queue {
             self.0.map_or((std::ptr::null_mut(), node), |(first, last)| (first.as_ptr(), last));
         link(node, first);
         self.0 = Some((node, last));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Queues all of them in one step.
@@ -339,6 +350,12 @@ impl EffectRef {
     pub(crate) fn is_disposed(&self) -> bool {
         // Acquire: pairs with the AcqRel in `dispose`.
         self.record().status.load(Acquire) & status::DISPOSED != 0
+    }
+
+    /// Is it this thread that queued it?
+    pub(crate) fn is_asked_here(&self) -> bool {
+        // Relaxed: see `enqueue`.
+        self.record().asker.load(Relaxed) == participants::current().number()
     }
 
     /// Has it seen `revision`, or is there nothing for it to see?
@@ -637,7 +654,7 @@ impl EffectRef {
 
     fn enqueue_again(&self) {
         let mut queue = Queue::default();
-        enqueue(&self.0, self.rounds(), &mut queue);
+        enqueue(&self.0, self.rounds(), participants::current().number(), &mut queue);
         queue.leave_to(self.world());
     }
 

@@ -24,17 +24,26 @@ const GRAIN: u64 = 20_000;
 /// What it costs to put one node into its level, in ns: cheaper nodes are not worth it.
 const GATHERING: u64 = 250;
 
+/// Which effects a thread runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Those that its own commits woke, so that it waits for no computed but for its own effects'.
+    Own,
+    /// All that are queued, for a thread that commits nothing.
+    All,
+}
+
 /// Runs what this thread's commit woke, unless somebody is at it already.
 pub(crate) fn after_commit(world: &Arc<World>) {
     // Relaxed: this thread's own pushes are seen; others' are theirs to look after.
     if world.pending.load(Relaxed).is_null() {
         return;
     }
-    run_pending(world);
+    run_pending(world, Whose::Own);
 }
 
 /// Becomes the runner, if nobody is, until nothing is left that is this thread's to do.
-pub(crate) fn run_pending(world: &Arc<World>) {
+pub(crate) fn run_pending(world: &Arc<World>, mut whose: Whose) {
     let spin = Spin::default();
     loop {
         // Pairs with the fence below: either this thread becomes the runner, or the runner's
@@ -46,7 +55,7 @@ pub(crate) fn run_pending(world: &Arc<World>) {
         }
         let left_over = {
             let _turn = Turn(world);
-            waves(world)
+            waves(world, whose)
         };
         if !seeded(Bug::NoWaveFence) {
             // Pairs with the fence above, in whoever queued meanwhile.
@@ -60,9 +69,10 @@ pub(crate) fn run_pending(world: &Arc<World>) {
         if left_over == LeftOver::Foreign {
             world.progress.notify();
             let world = world.clone();
-            if pool::spawn(move || run_pending(&world)) {
+            if pool::spawn(move || run_pending(&world, Whose::All)) {
                 return;
             }
+            whose = Whose::All;
         }
         spin.turn();
     }
@@ -81,7 +91,7 @@ impl Drop for Turn<'_> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LeftOver {
     Nothing,
-    /// Other threads' commits woke effects after this thread's own were done.
+    /// Other threads' commits woke effects, and this thread's own are done.
     Foreign,
 }
 
@@ -91,32 +101,29 @@ crate::sync::per_thread! {
 }
 
 /// Waves until nothing is queued, or only what other threads' commits queued.
-fn waves(world: &Arc<World>) -> LeftOver {
+fn waves(world: &Arc<World>, whose: Whose) -> LeftOver {
     let mut effects = SPARE.try_with(Cell::take).unwrap_or_default();
-    let left_over = waves_with(world, &mut effects);
+    let left_over = waves_with(world, whose, &mut effects);
     effects.clear();
     let _ = SPARE.try_with(|spare| spare.set(effects));
     left_over
 }
 
-fn waves_with(world: &Arc<World>, effects: &mut Vec<EffectRef>) -> LeftOver {
-    let mut first = true;
+fn waves_with(world: &Arc<World>, mut whose: Whose, effects: &mut Vec<EffectRef>) -> LeftOver {
     loop {
         react::take_pending(world, effects);
-        if !first && world.config.threads != 1 {
-            // What effects caused is this wave's; the rest is another committer's.
-            let mut foreign = Vec::new();
+        if whose == Whose::Own && world.config.threads != 1 {
+            let mut foreign = Queue::default();
             effects.retain(|effect| {
-                let mine = effect.rounds() > 0;
-                if !mine {
-                    foreign.push(effect.clone());
+                let own = effect.is_asked_here();
+                if !own {
+                    foreign.push(effect.node().clone());
                 }
-                mine
+                own
             });
-            let mut queue = Queue::default();
-            foreign.iter().for_each(|effect| queue.push(effect.node().clone()));
-            queue.leave_to(world);
-            if effects.is_empty() && !foreign.is_empty() {
+            let only_foreign = effects.is_empty() && !foreign.is_empty();
+            foreign.leave_to(world);
+            if only_foreign {
                 return LeftOver::Foreign;
             }
         }
@@ -127,7 +134,8 @@ fn waves_with(world: &Arc<World>, effects: &mut Vec<EffectRef>) -> LeftOver {
         effects.clear();
         trim::if_due(world);
         world.bury();
-        first = false;
+        // What these effects caused is this thread's; the rest is another committer's.
+        whose = Whose::Own;
     }
 }
 

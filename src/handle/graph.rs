@@ -260,7 +260,7 @@ impl Graph {
         let world = self.world();
         let mut revision = world.now();
         loop {
-            wave::run_pending(world);
+            wave::run_pending(world, wave::Whose::All);
             let effects = self.effects();
             let seen = |effect: &EffectRef| effect.has_seen(revision);
             if !world.progress.wait(deadline, || effects.iter().all(seen)) {

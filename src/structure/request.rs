@@ -2,6 +2,7 @@
 
 use super::node::{Node, NodeRef};
 use crate::block::{Header, Shared};
+use crate::participants::{self, ThreadNumber};
 use crate::sync::{AtomicU8, UnsafeCell, thread};
 use std::ptr::NonNull;
 
@@ -64,6 +65,8 @@ pub(crate) struct Request {
     pub(crate) writes: *mut [Write],
     /// How many runs of effects led to this request; 0: none.
     pub(crate) rounds: u32,
+    /// The thread that asks.
+    pub(crate) asker: ThreadNumber,
     pub(crate) answer: UnsafeCell<Option<Answer>>,
     pub(crate) state: AtomicU8,
     pub(crate) writer: UnsafeCell<Option<thread::Thread>>,
@@ -76,6 +79,7 @@ impl Request {
             next: UnsafeCell::new(std::ptr::null()),
             writes,
             rounds,
+            asker: participants::current().number(),
             answer: UnsafeCell::new(None),
             state: AtomicU8::new(state::WAITING),
             writer: UnsafeCell::new(None),

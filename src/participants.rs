@@ -44,6 +44,8 @@ pub(crate) struct HeldSlot {
 
 /// Tells threads apart that live at the same time.
 pub(crate) type ThreadNumber = usize;
+/// No thread's number.
+pub(crate) const NOBODY: ThreadNumber = 0;
 
 impl Participant {
     pub(crate) fn number(&self) -> ThreadNumber {

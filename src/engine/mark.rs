@@ -5,7 +5,7 @@
 //! `next`. Protocol: docs/protocols/marks.md.
 
 use super::react::{self, Queue};
-use crate::participants::ThreadNumber;
+use crate::participants::{NOBODY, ThreadNumber};
 use crate::reclaim::{self, Guard};
 use crate::seeded::{Bug, seeded};
 use crate::structure::node::{Node, NodeKind};
@@ -40,7 +40,7 @@ impl<'w> Marker<'w> {
             world,
             revision,
             rounds: 0,
-            asker: 0,
+            asker: NOBODY,
             first: null(),
             last: null(),
             width: 0,

@@ -9,7 +9,7 @@ use super::owner::{Owned, Owner};
 use super::{read, wave, write};
 use crate::block::{Header, Shared};
 use crate::error::{Failure, panic_message};
-use crate::participants::{self, ThreadNumber};
+use crate::participants::{self, NOBODY, ThreadNumber};
 use crate::seeded::{Bug, seeded};
 use crate::structure::node::{Node, NodeKind, NodeRef, Payload, Sources};
 use crate::structure::world::World;
@@ -209,7 +209,7 @@ pub(crate) fn create(
         status: AtomicU8::new(0),
         private: UnsafeCell::new(Vec::new()),
         rounds: AtomicU32::new(rounds_here()),
-        asker: AtomicUsize::new(0),
+        asker: AtomicUsize::new(NOBODY),
         stopped: AtomicBool::new(false),
         owner,
         runs,
@@ -376,7 +376,7 @@ impl EffectRef {
     fn first_run(&self, frame: &Frame) {
         let world = self.world();
         if !self.runs_in_waves() {
-            self.enqueue_again();
+            self.enqueue_here();
             return wave::after_commit(world);
         }
         match frame.reads {
@@ -389,12 +389,12 @@ impl EffectRef {
             // Inside an effect: at its revision. A draft's or another graph's effect waits.
             Reads::One(_) => match frame.view(world) {
                 Ok(Some(view)) if !frame.owner.is_null() => self.begin_and_run(view.revision),
-                _ => self.enqueue_again(),
+                _ => self.enqueue_here(),
             },
             Reads::Each(_) => {
                 // The batch's exit looks after graphs it has a view of.
                 let _ = frame.view(world);
-                self.enqueue_again();
+                self.enqueue_here();
             }
         }
     }
@@ -647,15 +647,32 @@ impl EffectRef {
         // Relaxed: written by runners, one of which this thread was.
         let seen = view.revision.max(self.verified_at.load(Relaxed));
         let missed = self.stamp() > seen && !seeded(Bug::NoRequeue);
-        if next == Next::Again || missed || before & status::AGAIN != 0 {
-            self.enqueue_again();
+        if next == Next::Again {
+            self.enqueue_here();
+        } else if missed || before & status::AGAIN != 0 {
+            self.enqueue_for_others();
         }
     }
 
-    fn enqueue_again(&self) {
+    /// Queues it for this thread to run.
+    fn enqueue_here(&self) {
         let mut queue = Queue::default();
         enqueue(&self.0, self.rounds(), participants::current().number(), &mut queue);
         queue.leave_to(self.world());
+    }
+
+    /// Queues it, unless it is queued, for whoever has nothing of its own to wait for: what it
+    /// missed may be a commit of another thread that is not visible yet.
+    fn enqueue_for_others(&self) {
+        let record = self.record();
+        // AcqRel: as in `enqueue`.
+        if record.status.fetch_or(status::QUEUED, AcqRel) & status::QUEUED == 0 {
+            // Relaxed: as in `enqueue`.
+            record.asker.store(NOBODY, Relaxed);
+            let mut queue = Queue::default();
+            queue.push(self.0.clone());
+            queue.leave_to(self.world());
+        }
     }
 
     /// After this no run starts. Waits, if asked to and if nobody can be waiting for this thread.

@@ -116,10 +116,14 @@ impl<'w> Marker<'w> {
         let dirty_at = before.max(node.inherited_at.load(Acquire));
         // Acquire: as above.
         let was_dirty = dirty_at > node.verified_at.load(Acquire);
+        let is_effect = node.role() == NodeKind::Effect;
+        if is_effect {
+            react::ask(node, self.rounds, self.asker);
+        }
         // Release: a reader that sees the mark sees the versions it tells of.
         node.marked_at.store(self.revision, Release);
-        if node.role() == NodeKind::Effect {
-            return react::enqueue(node, self.rounds, self.asker, &mut self.queue);
+        if is_effect {
+            return react::enqueue(node, &mut self.queue);
         }
         self.width += 1;
         if was_dirty && self.is_still_dirty(node, dirty_at) {

@@ -232,13 +232,18 @@ pub(crate) fn create(
     effect
 }
 
-/// Queues an effect that a commit concerns. The committer's verb: the pin protects the node.
-pub(crate) fn enqueue(effect: &Node, rounds: u32, asker: ThreadNumber, into: &mut Queue) {
+/// Says whose commit is about to concern an effect, before the mark tells of it.
+pub(crate) fn ask(effect: &Node, rounds: u32, asker: ThreadNumber) {
     let record = record(effect);
     // Relaxed: a hint for the loop limit; a run that starts meanwhile counts for the next.
     record.rounds.store(rounds, Relaxed);
-    // Relaxed: who runs it makes no difference to what it sees.
+    // Relaxed: who runs it makes no difference to what it sees; published by the mark.
     record.asker.store(asker, Relaxed);
+}
+
+/// Queues an effect that a commit concerns. The committer's verb: the pin protects the node.
+pub(crate) fn enqueue(effect: &Node, into: &mut Queue) {
+    let record = record(effect);
     // AcqRel: pairs with the exchange in `begin`: a run that begins after it sees this mark.
     if record.status.fetch_or(status::QUEUED, AcqRel) & status::QUEUED != 0 {
         return;
@@ -650,29 +655,29 @@ impl EffectRef {
         if next == Next::Again {
             self.enqueue_here();
         } else if missed || before & status::AGAIN != 0 {
-            self.enqueue_for_others();
+            self.enqueue_again(seen);
         }
     }
 
     /// Queues it for this thread to run.
     fn enqueue_here(&self) {
         let mut queue = Queue::default();
-        enqueue(&self.0, self.rounds(), participants::current().number(), &mut queue);
+        ask(&self.0, self.rounds(), participants::current().number());
+        enqueue(&self.0, &mut queue);
         queue.leave_to(self.world());
     }
 
-    /// Queues it, unless it is queued, for whoever has nothing of its own to wait for: what it
-    /// missed may be a commit of another thread that is not visible yet.
-    fn enqueue_for_others(&self) {
-        let record = self.record();
-        // AcqRel: as in `enqueue`.
-        if record.status.fetch_or(status::QUEUED, AcqRel) & status::QUEUED == 0 {
-            // Relaxed: as in `enqueue`.
-            record.asker.store(NOBODY, Relaxed);
-            let mut queue = Queue::default();
-            queue.push(self.0.clone());
-            queue.leave_to(self.world());
+    /// Queues it for the thread whose commit it missed, or, if the marker has not told of it, for
+    /// whoever has nothing of its own to wait for: that commit may not be visible yet.
+    fn enqueue_again(&self, seen: u64) {
+        // Acquire: pairs with the marker's Release: who asked is known.
+        if self.marked_at.load(Acquire) <= seen {
+            // Relaxed: as in `ask`.
+            self.record().asker.store(NOBODY, Relaxed);
         }
+        let mut queue = Queue::default();
+        enqueue(&self.0, &mut queue);
+        queue.leave_to(self.world());
     }
 
     /// After this no run starts. Waits, if asked to and if nobody can be waiting for this thread.

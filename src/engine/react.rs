@@ -292,7 +292,7 @@ fn link(node: NonNull<Node>, to: *mut Node) {
 
 /// The queued effects, in creation order.
 pub(crate) fn take_pending(world: &World, into: &mut Vec<EffectRef>) {
-    // Acquire: pairs with the Release in `push_pending`.
+    // Acquire: pairs with the Release in `Queue::leave_to`.
     let mut at = world.pending.swap(std::ptr::null_mut(), Acquire);
     while let Some(node) = NonNull::new(at) {
         // SAFETY: queued effects are counted by the queue.

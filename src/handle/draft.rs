@@ -9,7 +9,7 @@ use crate::block::Shared;
 use crate::engine::evaluate;
 use crate::engine::frame::{Frame, Reads, View, Writes};
 use crate::engine::overlay::Overlay;
-use crate::engine::write::{self, Strictness, What};
+use crate::engine::write::{self, Refused, Strictness, What};
 use crate::engine::{private, read};
 use crate::revision::Revision;
 use crate::structure::node::{NodeKind, NodeRef};
@@ -87,8 +87,8 @@ impl Draft {
     #[track_caller]
     pub fn set<T: Send + Sync + 'static>(&self, signal: &Signal<T>, value: T) {
         self.check(signal.node().inner());
-        self.enter(|| signal.write(What::Set(Shared::value(value))).map(drop))
-            .unwrap_or_else(|error| panic!("{}: {error}", signal.name()));
+        let done = self.inside(|| signal.write(What::Set(Shared::value(value))));
+        done.expect("nothing is refused in a draft's frame, and no condition was given");
     }
 
     /// Updates a signal in the draft; replayed on the newest value after a `rebase`.
@@ -102,7 +102,7 @@ impl Draft {
         f: impl FnMut(&T) -> T + Send + 'static,
     ) {
         self.check(signal.node().inner());
-        self.enter(|| signal.update(f));
+        self.inside(|| signal.update(f));
     }
 
     /// [`update`](Self::update) on a clone of the value.
@@ -116,7 +116,7 @@ impl Draft {
         f: impl FnMut(&mut T) + Send + 'static,
     ) {
         self.check(signal.node().inner());
-        self.enter(|| signal.mutate(f));
+        self.inside(|| signal.mutate(f));
     }
 
     #[track_caller]
@@ -154,8 +154,18 @@ impl Draft {
         try_load(&self.overlay, node).unwrap_or_else(|error| raise(error))
     }
 
-    /// Runs `f` inside the draft: reads see it, writes go to it.
+    /// Runs `f` inside the draft: reads see it, writes go to it. Writes to signals of another graph
+    /// are no part of a draft: each commits at once, there.
+    ///
+    /// # Panics
+    /// Inside a computed, or an `update` or equality closure: these must not write.
+    #[track_caller]
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        check_may_write();
+        self.inside(f)
+    }
+
+    fn inside<R>(&self, f: impl FnOnce() -> R) -> R {
         let view = View::over(&self.overlay);
         let mut frame = Frame {
             reads: Reads::one(&view),
@@ -212,6 +222,7 @@ impl Draft {
     /// [`DraftConflict`], which gives the draft back.
     #[track_caller]
     pub fn commit(self) -> Result<Revision, DraftConflict> {
+        check_may_write();
         let world = self.overlay.world.clone();
         match write::commit_overlay(&self.overlay, Strictness::Draft, 0, Location::caller()) {
             Ok(revision) => {
@@ -221,8 +232,17 @@ impl Draft {
                 Ok(revision)
             }
             Err(refused) => {
-                let signals = vec![refused.signal.name().to_string()];
-                self.overlay.restore(refused.taken);
+                let Refused { taken, signal } = *refused;
+                let newest = |node: &NodeRef| write::version_of(&read::newest_version(node));
+                let written = taken.pending.iter().map(|pending| &pending.node);
+                let mut changed: Vec<_> =
+                    written.filter(|node| newest(node) > taken.base).collect();
+                if changed.is_empty() {
+                    // Another condition than that of a draft: a `compare_set` inside.
+                    changed.push(&signal);
+                }
+                let signals = changed.into_iter().map(|node| node.name().to_string()).collect();
+                self.overlay.restore(taken);
                 Err(DraftConflict { draft: self, signals })
             }
         }
@@ -250,6 +270,7 @@ impl Draft {
     /// If a `compare_set` inside [`enter`](Self::enter) does not hold.
     #[track_caller]
     pub fn commit_over(self) -> Revision {
+        check_may_write();
         let world = self.overlay.world.clone();
         let place = Location::caller();
         match write::commit_overlay(&self.overlay, Strictness::Batch, 0, place) {
@@ -264,6 +285,14 @@ impl Draft {
                 refused.signal.name()
             ),
         }
+    }
+}
+
+/// A draft must not be the way around a refusal.
+#[track_caller]
+fn check_may_write() {
+    if let Some(refusal) = Frame::current().writes.refusal() {
+        panic!("a draft was entered or committed where nothing may be written: {refusal}");
     }
 }
 

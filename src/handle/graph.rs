@@ -9,12 +9,13 @@ use super::signal::Signal;
 use super::snapshot::Snapshot;
 use crate::engine::frame::{Frame, Reads};
 use crate::engine::react::{EffectRef, Waits};
-use crate::engine::{trim, wave};
+use crate::engine::{trim, wave, write};
 use crate::error::{Failure, Looping, NotKept, SettleError};
 use crate::revision::Revision;
 use crate::structure::node::NodeKind;
 use crate::structure::world::{Config, World, default_world};
 use crate::sync::{Relaxed, Release};
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -175,7 +176,8 @@ impl Graph {
     /// A batch in this graph; see [`batch`](crate::batch).
     #[track_caller]
     pub fn batch<R>(&self, f: impl FnOnce() -> R) -> R {
-        Frame { graph: self.world(), ..Frame::current() }.enter(|| super::batch(f))
+        let place = Location::caller();
+        self.enter(|| write::batch(place, f))
     }
 
     /// A transaction in this graph; see [`transaction`](crate::transaction).
@@ -184,7 +186,8 @@ impl Graph {
     /// What `f` returns.
     #[track_caller]
     pub fn transaction<R, E>(&self, f: impl FnMut() -> Result<R, E>) -> Result<R, E> {
-        Frame { graph: self.world(), ..Frame::current() }.enter(|| super::transaction(f))
+        let place = Location::caller();
+        self.enter(|| write::transaction(place, f))
     }
 
     /// A snapshot of this graph; see [`Snapshot`].

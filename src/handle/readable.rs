@@ -165,6 +165,7 @@ pub(crate) fn revision(node: &Node) -> Revision {
     }
 }
 
+#[track_caller]
 pub(crate) fn wait_until<R: Readable + Clone + 'static>(
     readable: &R,
     mut ready: impl FnMut(&R::Value) -> bool,
@@ -196,6 +197,7 @@ pub(crate) fn wait_until<R: Readable + Clone + 'static>(
     }
 }
 
+#[track_caller]
 pub(crate) fn subscribe<R: Readable + Clone + 'static>(
     readable: &R,
     mut f: impl FnMut(&R::Value) + Send + 'static,
@@ -266,6 +268,11 @@ macro_rules! reading {
             ///
             /// # Errors
             /// [`Timeout`](crate::Timeout) when the time is over.
+            ///
+            /// # Panics
+            /// Like [`get`](Self::get); inside a computed, and inside an `update` or equality
+            /// closure.
+            #[track_caller]
             pub fn wait_until(
                 &self,
                 ready: impl FnMut(&T) -> bool,
@@ -276,6 +283,14 @@ macro_rules! reading {
 
             /// Calls back at once and after each change, until the effect is dropped. What the
             /// callback reads is not tracked.
+            ///
+            /// It is an [`Effect`]: it runs inside the `set` that woke it, sees the newest value
+            /// and may skip some. While a computed fails there is no call; the failure is reported
+            /// to the graph's `on_error`.
+            ///
+            /// # Panics
+            /// Inside a computed, or an `update` or equality closure.
+            #[track_caller]
             pub fn subscribe(&self, f: impl FnMut(&T) + Send + 'static) -> Effect {
                 readable::subscribe(self, f)
             }

@@ -141,7 +141,9 @@ impl<T: Send + Sync + 'static> Signal<T> {
     /// what the equality function panics with.
     #[track_caller]
     pub fn set(&self, value: T) {
-        self.try_set(value).unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+        if let Err(error) = self.try_set(value) {
+            refused(&self.node, &error);
+        }
     }
 
     /// [`set`](Self::set), with its misuse as a value.
@@ -161,7 +163,9 @@ impl<T: Send + Sync + 'static> Signal<T> {
     /// Like [`set`](Self::set).
     #[track_caller]
     pub fn update(&self, f: impl FnMut(&T) -> T + Send + 'static) {
-        self.try_update(f).unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+        if let Err(error) = self.try_update(f) {
+            refused(&self.node, &error);
+        }
     }
 
     /// [`update`](Self::update), with its misuse as a value.
@@ -209,9 +213,12 @@ impl<T: Send + Sync + 'static> Signal<T> {
             Ok(true) => self.write(What::Set(new)),
             Err(error) => Err(error),
         };
-        let done = done.unwrap_or_else(|error| panic!("{}: {error}", self.name()));
-        let old = done.old.expect("updates and collected writes say what they replaced");
-        Loaded::new(&old)
+        match done {
+            Ok(Done { old }) => {
+                Loaded::new(&old.expect("updates and collected writes say what they replaced"))
+            }
+            Err(error) => refused(&self.node, &error),
+        }
     }
 
     /// Sets the value unless the signal changed after `at`, which may be a revision of the
@@ -230,8 +237,9 @@ impl<T: Send + Sync + 'static> Signal<T> {
     /// Like [`set`](Self::set).
     #[track_caller]
     pub fn touch(&self) {
-        let done = self.write(What::Touch);
-        done.unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+        if let Err(error) = self.write(What::Touch) {
+            refused(&self.node, &error);
+        }
     }
 
     /// A handle that can only read.
@@ -243,6 +251,13 @@ impl<T: Send + Sync + 'static> Signal<T> {
     pub(crate) fn write(&self, what: What<'_>) -> Result<Done, WriteError> {
         write::write(self.node.inner(), what, Location::caller())
     }
+}
+
+/// Panics where the write stands, not in here.
+#[cold]
+#[track_caller]
+pub(super) fn refused(node: &Node, error: &WriteError) -> ! {
+    panic!("{}: {error}", node.name())
 }
 
 impl<T: PartialEq + Send + Sync + 'static> From<T> for Signal<T> {

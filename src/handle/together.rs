@@ -2,6 +2,7 @@
 
 use crate::engine::frame::Frame;
 use crate::engine::write;
+use std::panic::Location;
 
 /// Runs `f`; all its writes are one commit when the outermost batch ends. Until then this thread
 /// sees them, also through computeds, and nobody else does.
@@ -23,7 +24,7 @@ use crate::engine::write;
 /// With the conflict if a `compare_set` inside does not hold at the commit; see [`transaction`].
 #[track_caller]
 pub fn batch<R>(f: impl FnOnce() -> R) -> R {
-    write::batch(f)
+    write::batch(Location::caller(), f)
 }
 
 /// Runs `f` as a serializable transaction: if anything it read has changed before it commits, it
@@ -49,7 +50,7 @@ pub fn batch<R>(f: impl FnOnce() -> R) -> R {
 /// What `f` returns.
 #[track_caller]
 pub fn transaction<R, E>(f: impl FnMut() -> Result<R, E>) -> Result<R, E> {
-    write::transaction(f)
+    write::transaction(Location::caller(), f)
 }
 
 /// Runs `f`; what it reads is not tracked.

@@ -32,6 +32,10 @@ use std::sync::Arc;
 /// draft.commit().unwrap();
 /// assert_eq!(with_tax.get(), 238);
 /// ```
+///
+/// It may be sent to another thread, and holds the revision it is based on for as long as it
+/// lives; see [`Snapshot`](crate::Snapshot) for what that costs. What is read in it is not tracked.
+#[must_use = "a draft that is dropped commits nothing; `commit` it"]
 #[derive(Debug)]
 pub struct Draft {
     overlay: Arc<Overlay>,
@@ -41,7 +45,7 @@ pub struct Draft {
 #[derive(Debug)]
 pub struct DraftConflict {
     draft: Draft,
-    /// The names of the signals that changed.
+    /// The names of the signals that changed, in the order in which the draft wrote them.
     pub signals: Vec<String>,
 }
 
@@ -83,7 +87,7 @@ impl Draft {
     /// Sets a signal in the draft.
     ///
     /// # Panics
-    /// If the signal is of another graph.
+    /// If the signal is of another graph; with what its equality function panics with.
     #[track_caller]
     pub fn set<T: Send + Sync + 'static>(&self, signal: &Signal<T>, value: T) {
         self.check(signal.node().inner());
@@ -216,10 +220,18 @@ impl Draft {
         }
     }
 
-    /// Commits the draft, if none of the signals it wrote has changed since its base.
+    /// Commits the draft, if none of the signals it wrote has changed since its base. A draft that
+    /// wrote nothing gives its base.
+    ///
+    /// It is a commit of its own, also inside a batch or effect: it does not wait for their end,
+    /// and their failure does not take it back. Effects it wakes have run when it returns, as with
+    /// [`Signal::set`].
     ///
     /// # Errors
     /// [`DraftConflict`], which gives the draft back.
+    ///
+    /// # Panics
+    /// Inside a computed, or an `update` or equality closure: these must not write.
     #[track_caller]
     pub fn commit(self) -> Result<Revision, DraftConflict> {
         check_may_write();
@@ -264,10 +276,11 @@ impl Draft {
     }
 
     /// Commits the draft over whatever has changed since: its sets win, its updates are replayed
-    /// on the newest values.
+    /// on the newest values. Otherwise like [`commit`](Self::commit).
     ///
     /// # Panics
-    /// If a `compare_set` inside [`enter`](Self::enter) does not hold.
+    /// If a `compare_set` inside [`enter`](Self::enter) does not hold. Inside a computed, or an
+    /// `update` or equality closure: these must not write.
     #[track_caller]
     pub fn commit_over(self) -> Revision {
         check_may_write();

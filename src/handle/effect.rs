@@ -80,7 +80,8 @@ impl Effect {
     }
 
     /// Ends the effect: its cleanups run and no run starts any more. Waits for a run in progress
-    /// on another thread, unless called from inside an effect or computed.
+    /// on another thread, unless called from inside an effect or computed; so do not call it while
+    /// holding a lock that the effect takes. Dropping the handle does the same and never waits.
     pub fn dispose(&self) {
         self.effect.dispose(Waits::IfOutside);
     }

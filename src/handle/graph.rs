@@ -137,7 +137,8 @@ impl Graph {
         self.world().name().to_string()
     }
 
-    /// Runs `f` with this graph as the current one of this thread.
+    /// Runs `f` with this graph as the current one of this thread: the one that the free functions
+    /// use. Threads started inside do not inherit it; carry it with [`Context`](crate::Context).
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         Frame { graph: self.world(), ..Frame::current() }.enter(f)
     }
@@ -227,7 +228,9 @@ impl Graph {
     }
 
     /// Waits until every effect has seen the revision current at the call, and what effects
-    /// wrote because of it. Frees what nobody needs any more.
+    /// wrote because of it. Queued effects that nobody runs are run on this thread; it sleeps
+    /// while other threads run theirs; then it frees what nobody needs any more. A stopped loop is
+    /// reported until one of its effects has run again.
     ///
     /// # Errors
     /// [`Looping`] if a loop of effects was stopped.
@@ -313,8 +316,8 @@ impl Graph {
         }
     }
 
-    /// Drops what nobody needs any more. Committing and settling threads do it now and then by
-    /// themselves.
+    /// Drops what nobody needs any more, on this thread. Committing and settling threads do it now
+    /// and then by themselves.
     pub fn collect(&self) {
         trim::collect(self.world());
     }
@@ -339,7 +342,8 @@ impl Graph {
         self.world().set_on_error(Some(Box::new(handler)));
     }
 
-    /// The nodes and edges as they are now; see [`GraphDump`].
+    /// The nodes and edges as they are now; see [`GraphDump`]. Runs nothing; costs time and memory
+    /// in proportion to the graph.
     pub fn dump(&self) -> GraphDump {
         GraphDump::of(self.world())
     }

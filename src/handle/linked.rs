@@ -39,6 +39,7 @@ use std::time::Duration;
 /// shipping.set(vec!["email", "post"]);
 /// assert_eq!(choice.get(), "email");
 /// ```
+#[must_use = "a linked signal is lazy, and goes with its last handle"]
 pub struct Linked<T> {
     node: Node,
     value: PhantomData<fn() -> T>,

@@ -137,7 +137,10 @@ pub trait ReadableExt: Readable {
         try_load(self, Track::Yes).unwrap_or_else(|error| raise(error))
     }
 
-    /// The value, or why there is none.
+    /// The value, or why there is none; tracked.
+    ///
+    /// # Errors
+    /// [`ReadError`].
     fn try_load(&self) -> Result<Loaded<Self::Value>, ReadError> {
         try_load(self, Track::Yes)
     }
@@ -217,7 +220,8 @@ macro_rules! reading {
             /// A clone of the value.
             ///
             /// Inside a computed or effect it becomes a source of it. Wait-free for signals and
-            /// for computeds that are up to date.
+            /// for computeds that are up to date. A computed that is not runs on this thread, or
+            /// this thread waits while another one runs it.
             ///
             /// # Panics
             /// With a [`ReadError`](crate::ReadError) if a computed failed, or if the node
@@ -238,7 +242,8 @@ macro_rules! reading {
                 readable::with(self, Track::Yes, f)
             }
 
-            /// The value, shared and not cloned; tracked. May be kept; blocks nobody.
+            /// The value, shared and not cloned; tracked. May be kept; blocks nobody. Costs one
+            /// count of the value's own, which all who load it write.
             ///
             /// # Panics
             /// Like [`get`](Self::get).
@@ -247,6 +252,9 @@ macro_rules! reading {
             }
 
             /// [`get`](Self::get), untracked.
+            ///
+            /// # Panics
+            /// Like [`get`](Self::get).
             pub fn peek(&self) -> T
             where
                 T: Clone,
@@ -255,16 +263,27 @@ macro_rules! reading {
             }
 
             /// [`with`](Self::with), untracked.
+            ///
+            /// # Panics
+            /// Like [`get`](Self::get).
             pub fn peek_with<R>(&self, f: impl FnOnce(&T) -> R) -> R {
                 readable::with(self, Track::No, f)
             }
 
-            /// When the value last changed.
+            /// When the value last changed. Untracked; brings a computed up to date first.
+            ///
+            /// # Panics
+            /// Like [`get`](Self::get).
             pub fn revision(&self) -> Revision {
                 readable::revision(&self.node)
             }
 
-            /// Blocks this thread until the value satisfies `ready`, or for `timeout`.
+            /// Blocks this thread until the value satisfies `ready`, or for `timeout`. `ready` runs
+            /// on this thread, at once and after changes; it may miss values that are replaced
+            /// soon.
+            ///
+            /// For plain threads: inside a batch or effect the value is that of one revision, so
+            /// nothing another thread does is seen, and the wait lasts until the time is over.
             ///
             /// # Errors
             /// [`Timeout`](crate::Timeout) when the time is over.
@@ -281,7 +300,7 @@ macro_rules! reading {
                 readable::wait_until(self, ready, timeout)
             }
 
-            /// Calls back at once and after each change, until the effect is dropped. What the
+            /// Calls back at once and after changes, until the effect is dropped. What the
             /// callback reads is not tracked.
             ///
             /// It is an [`Effect`]: it runs inside the `set` that woke it, sees the newest value

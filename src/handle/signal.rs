@@ -157,10 +157,10 @@ impl<T: Send + Sync + 'static> Signal<T> {
 
     /// Atomic read-modify-write: no concurrent update is lost. The closure runs again if another
     /// commit came between; inside a batch or effect it is recorded and replayed on the newest
-    /// value until the commit lands.
+    /// value until the commit lands. No lock is held while it runs.
     ///
     /// # Panics
-    /// Like [`set`](Self::set).
+    /// Like [`set`](Self::set); with what the closure panics with, and nothing is committed.
     #[track_caller]
     pub fn update(&self, f: impl FnMut(&T) -> T + Send + 'static) {
         if let Err(error) = self.try_update(f) {
@@ -185,7 +185,7 @@ impl<T: Send + Sync + 'static> Signal<T> {
         self.write(What::Update(&mut replay)).map(drop)
     }
 
-    /// [`update`](Self::update) on a clone of the value.
+    /// [`update`](Self::update) on a clone of the value, one each time the closure runs.
     ///
     /// # Panics
     /// Like [`set`](Self::set).
@@ -201,7 +201,8 @@ impl<T: Send + Sync + 'static> Signal<T> {
         });
     }
 
-    /// Sets the value and returns the one it replaced.
+    /// Sets the value and returns the one it replaced, atomically. Inside a batch or effect: the
+    /// one that the batch saw before this write.
     ///
     /// # Panics
     /// Like [`set`](Self::set).
@@ -222,7 +223,19 @@ impl<T: Send + Sync + 'static> Signal<T> {
     }
 
     /// Sets the value unless the signal changed after `at`, which may be a revision of the
-    /// signal, of the graph or of a snapshot. Inside a batch it is a condition of the commit.
+    /// signal, of the graph or of a snapshot. Inside a batch it is a condition of the commit: one
+    /// that no longer holds then fails the whole batch. One that fails right away returns its
+    /// error, has written nothing, and leaves it to the batch whether to go on.
+    ///
+    /// ```
+    /// use isobar::WriteError;
+    /// let stock = isobar::signal(3);
+    /// let seen = stock.revision();
+    /// assert_eq!(stock.compare_set(seen, 2), Ok(()));
+    /// let late = stock.compare_set(seen, 2); // the decision rests on 3, which is gone
+    /// assert!(matches!(late, Err(WriteError::Conflict { .. })));
+    /// assert_eq!(stock.get(), 2);
+    /// ```
     ///
     /// # Errors
     /// [`WriteError::Conflict`] if it changed; and as [`try_set`](Self::try_set).

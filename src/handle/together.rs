@@ -7,8 +7,11 @@ use std::panic::Location;
 /// Runs `f`; all its writes are one commit when the outermost batch ends. Until then this thread
 /// sees them, also through computeds, and nobody else does.
 ///
-/// A panic inside commits nothing. A batch in a batch joins it, and undoes only its own writes if
-/// it panics. Over several graphs: one commit in each.
+/// What it reads is the state of one revision, the newest at its start, and its own writes; a
+/// batch is no transaction: what it read may have changed when it commits. A panic inside commits
+/// nothing. A batch in a batch joins it, and undoes only its own writes if it panics. Over several
+/// graphs: one commit in each. Inside a computed or an `update` or equality closure it just runs
+/// `f`, whose writes are refused.
 ///
 /// ```
 /// let (a, b) = (isobar::signal(1), isobar::signal(2));
@@ -28,7 +31,8 @@ pub fn batch<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// Runs `f` as a serializable transaction: if anything it read has changed before it commits, it
-/// runs again. `Err` commits nothing.
+/// runs again. `Err` commits nothing, and neither does a panic. While other threads keep changing
+/// what it reads it keeps running again: each time one of them has committed.
 ///
 /// A transaction in a batch joins it: the outermost decides whether to run again, and an inner
 /// error undoes only the inner writes. Over several graphs each graph's part is atomic by itself.

@@ -265,7 +265,9 @@ impl Graph {
         );
         let world = self.world();
         let mut revision = world.now();
-        loop {
+        // A revision causes `max_rounds` rounds at most, and each turn covers one of them. What
+        // other threads' commits make effects write meanwhile is not waited for.
+        for round in 0.. {
             wave::run_pending(world, wave::Whose::All);
             let effects = self.effects();
             let seen = |effect: &EffectRef| effect.has_seen(revision);
@@ -276,7 +278,7 @@ impl Graph {
             }
             // Relaxed: written before the revision was seen.
             let caused = world.caused.load(Relaxed);
-            if caused <= revision {
+            if caused <= revision || round >= world.config.max_rounds {
                 break;
             }
             revision = caused;

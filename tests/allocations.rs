@@ -166,6 +166,42 @@ fn a_computed_of_one_source_is_small() {
     assert!(each <= 256.0, "{each} bytes");
 }
 
+#[test]
+fn detached_effects_leave_nothing_behind() {
+    const EFFECTS: u64 = 2_000;
+    let _turn = turn();
+    let mut left = Vec::new();
+    for _ in 0..4 {
+        for _ in 0..EFFECTS / 10 {
+            // One kept by its graph, one by a scope, eight by the runs of another effect.
+            let g = alone();
+            let s = g.signal(1u64);
+            let reading = |s: &Signal<u64>| {
+                let s = s.clone();
+                move || _ = s.get()
+            };
+            g.effect(reading(&s)).detach();
+            drop(g.scope(|| isobar::effect(reading(&s)).detach()));
+            let outer = g.effect({
+                let s = s.clone();
+                move || isobar::effect(reading(&s)).detach()
+            });
+            (2..=8).for_each(|n| {
+                s.set(n);
+                s.get();
+            });
+            drop(outer);
+            g.settle().expect("nothing loops");
+        }
+        let g = alone();
+        g.collect();
+        drop(g);
+        left.push(BYTES.get());
+    }
+    println!("live bytes after each of four rounds of detached effects: {left:?}");
+    assert!(left[3] <= left[1] + 4_096, "memory grows with each round: {left:?}");
+}
+
 /// One case at a time.
 static TURN: Mutex<()> = Mutex::new(());
 

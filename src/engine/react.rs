@@ -8,7 +8,7 @@ use super::frame::{self, Frame, Reads, Recorded, Tracker, View, Writes};
 use super::owner::{Owned, Owner};
 use super::{read, wave, write};
 use crate::block::{Header, Shared};
-use crate::error::{Failure, panic_message};
+use crate::error::{Failure, WriteError, panic_message};
 use crate::participants::{self, NOBODY, ThreadNumber};
 use crate::seeded::{Bug, seeded};
 use crate::structure::node::{Node, NodeKind, NodeRef, Payload, Sources};
@@ -192,6 +192,7 @@ fn record(effect: &Node) -> &Record {
 }
 
 /// Makes an effect and, unless that must wait, runs it.
+#[track_caller]
 pub(crate) fn create(
     world: &Arc<World>,
     body: Body,
@@ -201,7 +202,11 @@ pub(crate) fn create(
 ) -> EffectRef {
     let frame = Frame::current();
     if let Some(refusal) = frame.writes.refusal() {
-        panic!("an effect was made where writes are refused: {refusal}");
+        let place = match refusal {
+            WriteError::InUpdate => "an update or equality closure",
+            _ => "a computed",
+        };
+        panic!("an effect was made inside {place}, which may run again; make it outside");
     }
     let owner = Owner::new(world, frame.owner());
     let record = Record {
@@ -297,7 +302,7 @@ fn link(node: NonNull<Node>, to: *mut Node) {
 
 /// The queued effects, in creation order.
 pub(crate) fn take_pending(world: &World, into: &mut Vec<EffectRef>) {
-    // Acquire: pairs with the Release in `push_pending`.
+    // Acquire: pairs with the Release in `Queue::leave_to`.
     let mut at = world.pending.swap(std::ptr::null_mut(), Acquire);
     while let Some(node) = NonNull::new(at) {
         // SAFETY: queued effects are counted by the queue.
@@ -605,7 +610,7 @@ impl EffectRef {
         };
         // Equality functions and replayed updates are user code, too.
         let committed = ran.and_then(|()| {
-            catch_unwind(AssertUnwindSafe(|| write::commit_effect(view, rounds + 1)))
+            catch_unwind(AssertUnwindSafe(|| write::commit_effect(view, rounds + 1, self.place)))
         });
         let committed = match committed {
             Ok(committed) => committed.map_err(|error| Arc::from(error.to_string())),
@@ -797,7 +802,7 @@ pub(crate) fn run_cleanup(owner: &Owner, cleanup: Box<dyn FnOnce() + Send>) {
     let parent = parent.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     let mut frame = Frame { owner: parent, graph: &owner.world, ..Frame::detached() };
     let ran = Running::here(rounds_here(), || {
-        frame.enter(|| catch_unwind(AssertUnwindSafe(|| write::batch(cleanup))))
+        frame.enter(|| catch_unwind(AssertUnwindSafe(|| write::batch(Location::caller(), cleanup))))
     });
     if let Err(payload) = ran {
         owner.world.report(&Failure::Cleanup { message: panic_message(&*payload) });

@@ -131,7 +131,7 @@ fn conflict(signal: &Node, changed_at: u64) -> WriteError {
     WriteError::Conflict { node: signal.name(), changed_at: Revision(changed_at) }
 }
 
-fn version_of(kept: &Kept) -> u64 {
+pub(crate) fn version_of(kept: &Kept) -> u64 {
     // Relaxed: a visible version's number no longer changes.
     kept.header().stamp.load(Relaxed) >> 1
 }
@@ -402,12 +402,11 @@ pub(crate) fn replay(pending: &mut Pending, head: &Kept) {
     }
 }
 
-/// Commits what an effect's run wrote.
-pub(crate) fn commit_effect(view: &View, rounds: u32) -> Result<(), WriteError> {
+/// Commits what an effect's run wrote; `place` is where the effect was made.
+pub(crate) fn commit_effect(view: &View, rounds: u32, place: Place) -> Result<(), WriteError> {
     let Some(overlay) = view.overlay_if_any().filter(|overlay| overlay.has_writes()) else {
         return Ok(());
     };
-    let place = Location::caller();
     match commit_overlay(overlay, Strictness::Batch, rounds, place) {
         Ok(Some(revision)) => {
             // Relaxed: read by `settle` after it saw the effect's revision.
@@ -423,8 +422,7 @@ pub(crate) fn commit_effect(view: &View, rounds: u32) -> Result<(), WriteError> 
 
 /// Runs `f` with all its writes in one commit.
 #[track_caller]
-pub(crate) fn batch<R>(f: impl FnOnce() -> R) -> R {
-    let place = Location::caller();
+pub(crate) fn batch<R>(place: Place, f: impl FnOnce() -> R) -> R {
     let frame = Frame::current();
     match frame.writes {
         Writes::RefusedInComputed | Writes::RefusedInUpdate => f(),
@@ -521,9 +519,7 @@ fn each_overlay(reads: Reads, mut f: impl FnMut(&Arc<Overlay>)) {
 }
 
 /// Runs `f` until what it read is unchanged at its commit.
-#[track_caller]
-pub(crate) fn transaction<R, E>(mut f: impl FnMut() -> Result<R, E>) -> Result<R, E> {
-    let place = Location::caller();
+pub(crate) fn transaction<R, E>(place: Place, mut f: impl FnMut() -> Result<R, E>) -> Result<R, E> {
     let frame = Frame::current();
     match frame.writes {
         Writes::RefusedInComputed | Writes::RefusedInUpdate => return f(),

@@ -33,6 +33,7 @@ use std::time::Duration;
 /// a.set(10);
 /// assert_eq!(sum.get(), 12);
 /// ```
+#[must_use = "a computed is lazy: it runs when it is read, and goes with its last handle"]
 pub struct Computed<T> {
     pub(crate) node: Node,
     value: PhantomData<fn() -> T>,

@@ -12,7 +12,8 @@ use std::sync::Arc;
 ///
 /// Reads on a thread of your own are outside the computed or effect that started it unless
 /// carried: they see the newest revision and are not tracked. Inside [`enter`](Self::enter) they
-/// see the evaluation's revision and count as its sources, if made before it ends.
+/// see the evaluation's revision and count as its sources, if made before it ends. A context that
+/// is kept holds that revision, like a [`Snapshot`](crate::Snapshot).
 ///
 /// ```
 /// use isobar::Context;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 /// parts[0].set(10);
 /// assert_eq!(sum.get(), 16);
 /// ```
+#[must_use = "a context does nothing until it is entered"]
 #[derive(Clone, Debug)]
 pub struct Context {
     carried: Arc<CarriedFrame>,

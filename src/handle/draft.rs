@@ -9,7 +9,7 @@ use crate::block::Shared;
 use crate::engine::evaluate;
 use crate::engine::frame::{Frame, Reads, View, Writes};
 use crate::engine::overlay::Overlay;
-use crate::engine::write::{self, Strictness, What};
+use crate::engine::write::{self, Refused, Strictness, What};
 use crate::engine::{private, read};
 use crate::revision::Revision;
 use crate::structure::node::{NodeKind, NodeRef};
@@ -32,6 +32,10 @@ use std::sync::Arc;
 /// draft.commit().unwrap();
 /// assert_eq!(with_tax.get(), 238);
 /// ```
+///
+/// It may be sent to another thread, and holds the revision it is based on for as long as it
+/// lives; see [`Snapshot`](crate::Snapshot) for what that costs. What is read in it is not tracked.
+#[must_use = "a draft that is dropped commits nothing; `commit` it"]
 #[derive(Debug)]
 pub struct Draft {
     overlay: Arc<Overlay>,
@@ -41,7 +45,7 @@ pub struct Draft {
 #[derive(Debug)]
 pub struct DraftConflict {
     draft: Draft,
-    /// The names of the signals that changed.
+    /// The names of the signals that changed, in the order in which the draft wrote them.
     pub signals: Vec<String>,
 }
 
@@ -83,12 +87,12 @@ impl Draft {
     /// Sets a signal in the draft.
     ///
     /// # Panics
-    /// If the signal is of another graph.
+    /// If the signal is of another graph; with what its equality function panics with.
     #[track_caller]
     pub fn set<T: Send + Sync + 'static>(&self, signal: &Signal<T>, value: T) {
         self.check(signal.node().inner());
-        self.enter(|| signal.write(What::Set(Shared::value(value))).map(drop))
-            .unwrap_or_else(|error| panic!("{}: {error}", signal.name()));
+        let done = self.inside(|| signal.write(What::Set(Shared::value(value))));
+        done.expect("nothing is refused in a draft's frame, and no condition was given");
     }
 
     /// Updates a signal in the draft; replayed on the newest value after a `rebase`.
@@ -102,7 +106,7 @@ impl Draft {
         f: impl FnMut(&T) -> T + Send + 'static,
     ) {
         self.check(signal.node().inner());
-        self.enter(|| signal.update(f));
+        self.inside(|| signal.update(f));
     }
 
     /// [`update`](Self::update) on a clone of the value.
@@ -116,7 +120,7 @@ impl Draft {
         f: impl FnMut(&mut T) + Send + 'static,
     ) {
         self.check(signal.node().inner());
-        self.enter(|| signal.mutate(f));
+        self.inside(|| signal.mutate(f));
     }
 
     #[track_caller]
@@ -154,8 +158,18 @@ impl Draft {
         try_load(&self.overlay, node).unwrap_or_else(|error| raise(error))
     }
 
-    /// Runs `f` inside the draft: reads see it, writes go to it.
+    /// Runs `f` inside the draft: reads see it, writes go to it. Writes to signals of another graph
+    /// are no part of a draft: each commits at once, there.
+    ///
+    /// # Panics
+    /// Inside a computed, or an `update` or equality closure: these must not write.
+    #[track_caller]
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        check_may_write();
+        self.inside(f)
+    }
+
+    fn inside<R>(&self, f: impl FnOnce() -> R) -> R {
         let view = View::over(&self.overlay);
         let mut frame = Frame {
             reads: Reads::one(&view),
@@ -206,12 +220,21 @@ impl Draft {
         }
     }
 
-    /// Commits the draft, if none of the signals it wrote has changed since its base.
+    /// Commits the draft, if none of the signals it wrote has changed since its base. A draft that
+    /// wrote nothing gives its base.
+    ///
+    /// It is a commit of its own, also inside a batch or effect: it does not wait for their end,
+    /// and their failure does not take it back. Effects it wakes have run when it returns, as with
+    /// [`Signal::set`].
     ///
     /// # Errors
     /// [`DraftConflict`], which gives the draft back.
+    ///
+    /// # Panics
+    /// Inside a computed, or an `update` or equality closure: these must not write.
     #[track_caller]
     pub fn commit(self) -> Result<Revision, DraftConflict> {
+        check_may_write();
         let world = self.overlay.world.clone();
         match write::commit_overlay(&self.overlay, Strictness::Draft, 0, Location::caller()) {
             Ok(revision) => {
@@ -221,8 +244,17 @@ impl Draft {
                 Ok(revision)
             }
             Err(refused) => {
-                let signals = vec![refused.signal.name().to_string()];
-                self.overlay.restore(refused.taken);
+                let Refused { taken, signal } = *refused;
+                let newest = |node: &NodeRef| write::version_of(&read::newest_version(node));
+                let written = taken.pending.iter().map(|pending| &pending.node);
+                let mut changed: Vec<_> =
+                    written.filter(|node| newest(node) > taken.base).collect();
+                if changed.is_empty() {
+                    // Another condition than that of a draft: a `compare_set` inside.
+                    changed.push(&signal);
+                }
+                let signals = changed.into_iter().map(|node| node.name().to_string()).collect();
+                self.overlay.restore(taken);
                 Err(DraftConflict { draft: self, signals })
             }
         }
@@ -244,12 +276,14 @@ impl Draft {
     }
 
     /// Commits the draft over whatever has changed since: its sets win, its updates are replayed
-    /// on the newest values.
+    /// on the newest values. Otherwise like [`commit`](Self::commit).
     ///
     /// # Panics
-    /// If a `compare_set` inside [`enter`](Self::enter) does not hold.
+    /// If a `compare_set` inside [`enter`](Self::enter) does not hold. Inside a computed, or an
+    /// `update` or equality closure: these must not write.
     #[track_caller]
     pub fn commit_over(self) -> Revision {
+        check_may_write();
         let world = self.overlay.world.clone();
         let place = Location::caller();
         match write::commit_overlay(&self.overlay, Strictness::Batch, 0, place) {
@@ -264,6 +298,14 @@ impl Draft {
                 refused.signal.name()
             ),
         }
+    }
+}
+
+/// A draft must not be the way around a refusal.
+#[track_caller]
+fn check_may_write() {
+    if let Some(refusal) = Frame::current().writes.refusal() {
+        panic!("a draft was entered or committed where nothing may be written: {refusal}");
     }
 }
 

@@ -33,6 +33,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Effect {
     effect: EffectRef,
+    /// Does its owner keep it, instead of this handle?
+    is_detached: bool,
 }
 
 /// An effect of the current graph; see [`Effect`].
@@ -76,11 +78,13 @@ impl Effect {
         f: impl FnMut() + Send + 'static,
     ) -> Self {
         let place = Location::caller();
-        Self { effect: react::create(world, Box::new(f), name, Runs::On(RunOn::Writer), place) }
+        let effect = react::create(world, Box::new(f), name, Runs::On(RunOn::Writer), place);
+        Self { effect, is_detached: false }
     }
 
     /// Ends the effect: its cleanups run and no run starts any more. Waits for a run in progress
-    /// on another thread, unless called from inside an effect or computed.
+    /// on another thread, unless called from inside an effect or computed; so do not call it while
+    /// holding a lock that the effect takes. Dropping the handle does the same and never waits.
     pub fn dispose(&self) {
         self.effect.dispose(Waits::IfOutside);
     }
@@ -91,9 +95,9 @@ impl Effect {
     }
 
     /// Leaves the effect to its owner: the enclosing effect or scope, else the graph.
-    pub fn detach(self) {
+    pub fn detach(mut self) {
         self.effect.detach();
-        std::mem::forget(self);
+        self.is_detached = true;
     }
 
     /// The name given at creation, or kind, number and place of creation.
@@ -104,7 +108,9 @@ impl Effect {
 
 impl Drop for Effect {
     fn drop(&mut self) {
-        self.effect.dispose(Waits::No);
+        if !self.is_detached {
+            self.effect.dispose(Waits::No);
+        }
     }
 }
 
@@ -181,6 +187,6 @@ impl<F: FnMut() + Send + 'static> EffectBuilder<F> {
         let world = self.world.unwrap_or_else(|| Frame::current().world());
         let place = Location::caller();
         let effect = react::create(&world, Box::new(self.body), self.name, self.runs, place);
-        Effect { effect }
+        Effect { effect, is_detached: false }
     }
 }

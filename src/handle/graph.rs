@@ -9,12 +9,13 @@ use super::signal::Signal;
 use super::snapshot::Snapshot;
 use crate::engine::frame::{Frame, Reads};
 use crate::engine::react::{EffectRef, Waits};
-use crate::engine::{trim, wave};
+use crate::engine::{trim, wave, write};
 use crate::error::{Failure, Looping, NotKept, SettleError};
 use crate::revision::Revision;
 use crate::structure::node::NodeKind;
 use crate::structure::world::{Config, World, default_world};
 use crate::sync::{Relaxed, Release};
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -136,7 +137,8 @@ impl Graph {
         self.world().name().to_string()
     }
 
-    /// Runs `f` with this graph as the current one of this thread.
+    /// Runs `f` with this graph as the current one of this thread: the one that the free functions
+    /// use. Threads started inside do not inherit it; carry it with [`Context`](crate::Context).
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         Frame { graph: self.world(), ..Frame::current() }.enter(f)
     }
@@ -175,7 +177,8 @@ impl Graph {
     /// A batch in this graph; see [`batch`](crate::batch).
     #[track_caller]
     pub fn batch<R>(&self, f: impl FnOnce() -> R) -> R {
-        Frame { graph: self.world(), ..Frame::current() }.enter(|| super::batch(f))
+        let place = Location::caller();
+        self.enter(|| write::batch(place, f))
     }
 
     /// A transaction in this graph; see [`transaction`](crate::transaction).
@@ -184,7 +187,8 @@ impl Graph {
     /// What `f` returns.
     #[track_caller]
     pub fn transaction<R, E>(&self, f: impl FnMut() -> Result<R, E>) -> Result<R, E> {
-        Frame { graph: self.world(), ..Frame::current() }.enter(|| super::transaction(f))
+        let place = Location::caller();
+        self.enter(|| write::transaction(place, f))
     }
 
     /// A snapshot of this graph; see [`Snapshot`].
@@ -224,7 +228,9 @@ impl Graph {
     }
 
     /// Waits until every effect has seen the revision current at the call, and what effects
-    /// wrote because of it. Frees what nobody needs any more.
+    /// wrote because of it. Queued effects that nobody runs are run on this thread; it sleeps
+    /// while other threads run theirs; then it frees what nobody needs any more. A stopped loop is
+    /// reported until one of its effects has run again.
     ///
     /// # Errors
     /// [`Looping`] if a loop of effects was stopped.
@@ -259,7 +265,9 @@ impl Graph {
         );
         let world = self.world();
         let mut revision = world.now();
-        loop {
+        // A revision causes `max_rounds` rounds at most, and each turn covers one of them. What
+        // other threads' commits make effects write meanwhile is not waited for.
+        for round in 0.. {
             wave::run_pending(world, wave::Whose::All);
             let effects = self.effects();
             let seen = |effect: &EffectRef| effect.has_seen(revision);
@@ -270,7 +278,7 @@ impl Graph {
             }
             // Relaxed: written before the revision was seen.
             let caused = world.caused.load(Relaxed);
-            if caused <= revision {
+            if caused <= revision || round >= world.config.max_rounds {
                 break;
             }
             revision = caused;
@@ -310,8 +318,8 @@ impl Graph {
         }
     }
 
-    /// Drops what nobody needs any more. Committing and settling threads do it now and then by
-    /// themselves.
+    /// Drops what nobody needs any more, on this thread. Committing and settling threads do it now
+    /// and then by themselves.
     pub fn collect(&self) {
         trim::collect(self.world());
     }
@@ -336,7 +344,8 @@ impl Graph {
         self.world().set_on_error(Some(Box::new(handler)));
     }
 
-    /// The nodes and edges as they are now; see [`GraphDump`].
+    /// The nodes and edges as they are now; see [`GraphDump`]. Runs nothing; costs time and memory
+    /// in proportion to the graph.
     pub fn dump(&self) -> GraphDump {
         GraphDump::of(self.world())
     }

@@ -120,7 +120,8 @@ fn sources(node: &NodeRef) -> Vec<NodeRef> {
 pub struct Origin {
     /// The name, or else the number, of the writing thread.
     pub thread: String,
-    /// Where in the source the write stands.
+    /// Where in the source the write, batch or transaction stands; for what an effect wrote, where
+    /// the effect was made.
     pub location: String,
 }
 

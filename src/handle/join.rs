@@ -51,6 +51,7 @@ join! {
 }
 
 /// Any number of handles of one value type; see [`all`].
+#[must_use = "it does nothing until `map`"]
 #[derive(Debug)]
 pub struct All<R> {
     nodes: Vec<R>,

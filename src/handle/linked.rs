@@ -6,7 +6,7 @@ use super::equality::ByValue;
 use super::inspect::{Node, Why};
 use super::loaded::Loaded;
 use super::readable::{self, Look, Readable, raise, reading};
-use super::signal::Signal;
+use super::signal::{Signal, refused};
 use crate::block::Shared;
 use crate::engine::frame::Frame;
 use crate::engine::private;
@@ -39,6 +39,7 @@ use std::time::Duration;
 /// shipping.set(vec!["email", "post"]);
 /// assert_eq!(choice.get(), "email");
 /// ```
+#[must_use = "a linked signal is lazy, and goes with its last handle"]
 pub struct Linked<T> {
     node: Node,
     value: PhantomData<fn() -> T>,
@@ -243,14 +244,18 @@ impl<T: Send + Sync + 'static> Linked<T> {
     ///
     /// # Panics
     /// As [`Signal::set`].
+    #[track_caller]
     pub fn set(&self, value: T) {
-        self.try_set(value).unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+        if let Err(error) = self.try_set(value) {
+            refused(&self.node, &error);
+        }
     }
 
     /// [`set`](Self::set), with its misuse as a value.
     ///
     /// # Errors
     /// As [`Signal::try_set`].
+    #[track_caller]
     pub fn try_set(&self, value: T) -> Result<(), WriteError> {
         if let Some(refusal) = Frame::current().writes.refusal() {
             return Err(refusal);
@@ -263,19 +268,23 @@ impl<T: Send + Sync + 'static> Linked<T> {
     ///
     /// # Panics
     /// As [`Signal::set`].
+    #[track_caller]
     pub fn update(&self, mut f: impl FnMut(&T) -> T + Send + 'static) {
         let this = self.clone();
         let updated = self.setter.manual.try_update(move |_| {
             let value = this.peek_with(|value| f(value));
             this.setter.manual(Shared::value(value))
         });
-        updated.unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+        if let Err(error) = updated {
+            refused(&self.node, &error);
+        }
     }
 
     /// [`update`](Self::update) on a clone of the value.
     ///
     /// # Panics
     /// As [`Signal::set`].
+    #[track_caller]
     pub fn mutate(&self, mut f: impl FnMut(&mut T) + Send + 'static)
     where
         T: Clone,

@@ -137,7 +137,10 @@ pub trait ReadableExt: Readable {
         try_load(self, Track::Yes).unwrap_or_else(|error| raise(error))
     }
 
-    /// The value, or why there is none.
+    /// The value, or why there is none; tracked.
+    ///
+    /// # Errors
+    /// [`ReadError`].
     fn try_load(&self) -> Result<Loaded<Self::Value>, ReadError> {
         try_load(self, Track::Yes)
     }
@@ -165,6 +168,7 @@ pub(crate) fn revision(node: &Node) -> Revision {
     }
 }
 
+#[track_caller]
 pub(crate) fn wait_until<R: Readable + Clone + 'static>(
     readable: &R,
     mut ready: impl FnMut(&R::Value) -> bool,
@@ -196,6 +200,7 @@ pub(crate) fn wait_until<R: Readable + Clone + 'static>(
     }
 }
 
+#[track_caller]
 pub(crate) fn subscribe<R: Readable + Clone + 'static>(
     readable: &R,
     mut f: impl FnMut(&R::Value) + Send + 'static,
@@ -215,7 +220,8 @@ macro_rules! reading {
             /// A clone of the value.
             ///
             /// Inside a computed or effect it becomes a source of it. Wait-free for signals and
-            /// for computeds that are up to date.
+            /// for computeds that are up to date. A computed that is not runs on this thread, or
+            /// this thread waits while another one runs it.
             ///
             /// # Panics
             /// With a [`ReadError`](crate::ReadError) if a computed failed, or if the node
@@ -236,7 +242,8 @@ macro_rules! reading {
                 readable::with(self, Track::Yes, f)
             }
 
-            /// The value, shared and not cloned; tracked. May be kept; blocks nobody.
+            /// The value, shared and not cloned; tracked. May be kept; blocks nobody. Costs one
+            /// count of the value's own, which all who load it write.
             ///
             /// # Panics
             /// Like [`get`](Self::get).
@@ -245,6 +252,9 @@ macro_rules! reading {
             }
 
             /// [`get`](Self::get), untracked.
+            ///
+            /// # Panics
+            /// Like [`get`](Self::get).
             pub fn peek(&self) -> T
             where
                 T: Clone,
@@ -253,19 +263,35 @@ macro_rules! reading {
             }
 
             /// [`with`](Self::with), untracked.
+            ///
+            /// # Panics
+            /// Like [`get`](Self::get).
             pub fn peek_with<R>(&self, f: impl FnOnce(&T) -> R) -> R {
                 readable::with(self, Track::No, f)
             }
 
-            /// When the value last changed.
+            /// When the value last changed. Untracked; brings a computed up to date first.
+            ///
+            /// # Panics
+            /// Like [`get`](Self::get).
             pub fn revision(&self) -> Revision {
                 readable::revision(&self.node)
             }
 
-            /// Blocks this thread until the value satisfies `ready`, or for `timeout`.
+            /// Blocks this thread until the value satisfies `ready`, or for `timeout`. `ready` runs
+            /// on this thread, at once and after changes; it may miss values that are replaced
+            /// soon.
+            ///
+            /// For plain threads: inside a batch or effect the value is that of one revision, so
+            /// nothing another thread does is seen, and the wait lasts until the time is over.
             ///
             /// # Errors
             /// [`Timeout`](crate::Timeout) when the time is over.
+            ///
+            /// # Panics
+            /// Like [`get`](Self::get); inside a computed, and inside an `update` or equality
+            /// closure.
+            #[track_caller]
             pub fn wait_until(
                 &self,
                 ready: impl FnMut(&T) -> bool,
@@ -274,8 +300,16 @@ macro_rules! reading {
                 readable::wait_until(self, ready, timeout)
             }
 
-            /// Calls back at once and after each change, until the effect is dropped. What the
+            /// Calls back at once and after changes, until the effect is dropped. What the
             /// callback reads is not tracked.
+            ///
+            /// It is an [`Effect`]: it runs inside the `set` that woke it, sees the newest value
+            /// and may skip some. While a computed fails there is no call; the failure is reported
+            /// to the graph's `on_error`.
+            ///
+            /// # Panics
+            /// Inside a computed, or an `update` or equality closure.
+            #[track_caller]
             pub fn subscribe(&self, f: impl FnMut(&T) + Send + 'static) -> Effect {
                 readable::subscribe(self, f)
             }

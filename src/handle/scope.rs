@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 /// Owns what is made and detached inside; dropping it disposes all of it, last first.
 ///
+/// An effect that is made inside and whose handle is dropped there ends at once: `detach` it.
+///
 /// ```
 /// use isobar::{effect, on_cleanup, scope};
 /// let g = isobar::Graph::new();
@@ -44,7 +46,8 @@ impl Scope {
         Frame { owner: &self.owner, ..Frame::current() }.enter(f)
     }
 
-    /// Disposes everything it owns, last first. It may be used again.
+    /// Disposes everything it owns, last first, and runs its cleanups on this thread. It may be
+    /// used again. Does not wait for effects that run on other threads: no new run starts.
     pub fn dispose(&self) {
         self.owner.take_down();
     }

@@ -141,7 +141,9 @@ impl<T: Send + Sync + 'static> Signal<T> {
     /// what the equality function panics with.
     #[track_caller]
     pub fn set(&self, value: T) {
-        self.try_set(value).unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+        if let Err(error) = self.try_set(value) {
+            refused(&self.node, &error);
+        }
     }
 
     /// [`set`](Self::set), with its misuse as a value.
@@ -155,13 +157,15 @@ impl<T: Send + Sync + 'static> Signal<T> {
 
     /// Atomic read-modify-write: no concurrent update is lost. The closure runs again if another
     /// commit came between; inside a batch or effect it is recorded and replayed on the newest
-    /// value until the commit lands.
+    /// value until the commit lands. No lock is held while it runs.
     ///
     /// # Panics
-    /// Like [`set`](Self::set).
+    /// Like [`set`](Self::set); with what the closure panics with, and nothing is committed.
     #[track_caller]
     pub fn update(&self, f: impl FnMut(&T) -> T + Send + 'static) {
-        self.try_update(f).unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+        if let Err(error) = self.try_update(f) {
+            refused(&self.node, &error);
+        }
     }
 
     /// [`update`](Self::update), with its misuse as a value.
@@ -181,7 +185,7 @@ impl<T: Send + Sync + 'static> Signal<T> {
         self.write(What::Update(&mut replay)).map(drop)
     }
 
-    /// [`update`](Self::update) on a clone of the value.
+    /// [`update`](Self::update) on a clone of the value, one each time the closure runs.
     ///
     /// # Panics
     /// Like [`set`](Self::set).
@@ -197,7 +201,8 @@ impl<T: Send + Sync + 'static> Signal<T> {
         });
     }
 
-    /// Sets the value and returns the one it replaced.
+    /// Sets the value and returns the one it replaced, atomically. Inside a batch or effect: the
+    /// one that the batch saw before this write.
     ///
     /// # Panics
     /// Like [`set`](Self::set).
@@ -209,13 +214,28 @@ impl<T: Send + Sync + 'static> Signal<T> {
             Ok(true) => self.write(What::Set(new)),
             Err(error) => Err(error),
         };
-        let done = done.unwrap_or_else(|error| panic!("{}: {error}", self.name()));
-        let old = done.old.expect("updates and collected writes say what they replaced");
-        Loaded::new(&old)
+        match done {
+            Ok(Done { old }) => {
+                Loaded::new(&old.expect("updates and collected writes say what they replaced"))
+            }
+            Err(error) => refused(&self.node, &error),
+        }
     }
 
     /// Sets the value unless the signal changed after `at`, which may be a revision of the
-    /// signal, of the graph or of a snapshot. Inside a batch it is a condition of the commit.
+    /// signal, of the graph or of a snapshot. Inside a batch it is a condition of the commit: one
+    /// that no longer holds then fails the whole batch. One that fails right away returns its
+    /// error, has written nothing, and leaves it to the batch whether to go on.
+    ///
+    /// ```
+    /// use isobar::WriteError;
+    /// let stock = isobar::signal(3);
+    /// let seen = stock.revision();
+    /// assert_eq!(stock.compare_set(seen, 2), Ok(()));
+    /// let late = stock.compare_set(seen, 2); // the decision rests on 3, which is gone
+    /// assert!(matches!(late, Err(WriteError::Conflict { .. })));
+    /// assert_eq!(stock.get(), 2);
+    /// ```
     ///
     /// # Errors
     /// [`WriteError::Conflict`] if it changed; and as [`try_set`](Self::try_set).
@@ -230,8 +250,9 @@ impl<T: Send + Sync + 'static> Signal<T> {
     /// Like [`set`](Self::set).
     #[track_caller]
     pub fn touch(&self) {
-        let done = self.write(What::Touch);
-        done.unwrap_or_else(|error| panic!("{}: {error}", self.name()));
+        if let Err(error) = self.write(What::Touch) {
+            refused(&self.node, &error);
+        }
     }
 
     /// A handle that can only read.
@@ -243,6 +264,13 @@ impl<T: Send + Sync + 'static> Signal<T> {
     pub(crate) fn write(&self, what: What<'_>) -> Result<Done, WriteError> {
         write::write(self.node.inner(), what, Location::caller())
     }
+}
+
+/// Panics where the write stands, not in here.
+#[cold]
+#[track_caller]
+pub(super) fn refused(node: &Node, error: &WriteError) -> ! {
+    panic!("{}: {error}", node.name())
 }
 
 impl<T: PartialEq + Send + Sync + 'static> From<T> for Signal<T> {

@@ -14,7 +14,8 @@ use std::sync::Arc;
 /// untracked.
 ///
 /// Holding it keeps the versions its revision needs and blocks nobody. Computeds that are no
-/// longer as they were are evaluated for the snapshot, once.
+/// longer as they were are evaluated for the snapshot, once, on the thread that reads; what is
+/// read twice runs once. It may be sent to other threads, and read by several.
 ///
 /// ```
 /// let g = isobar::Graph::new();
@@ -25,6 +26,7 @@ use std::sync::Arc;
 /// assert_eq!((before.get(&a), before.get(&twice)), (1, 2));
 /// assert_eq!((a.get(), twice.get()), (10, 20));
 /// ```
+#[must_use = "a snapshot holds its revision only as long as it is kept"]
 #[derive(Debug)]
 pub struct Snapshot {
     overlay: Arc<Overlay>,

@@ -131,7 +131,8 @@ pub(crate) struct Node {
     /// commit right.
     pub(crate) next: UnsafeCell<*const Node>,
     pub(crate) id: u64,
-    place: &'static Location<'static>,
+    /// Where it was made.
+    pub(crate) place: &'static Location<'static>,
     /// Boxed, for most nodes have none.
     name: Option<Box<Arc<str>>>,
 }

@@ -290,3 +290,40 @@ fn an_error_that_would_follow_stays_in_the_draft() {
         assert_eq!(draft.get(&c), 5);
     });
 }
+
+#[test]
+fn a_conflict_names_every_signal_that_changed_and_no_other() {
+    in_graph(|g| {
+        let named = |name| isobar::Signal::builder(1).name(name).build();
+        let (a, b, c) = (named("a"), named("b"), named("c"));
+        let draft = g.draft();
+        for signal in [&a, &b, &c] {
+            draft.set(signal, 2);
+        }
+        a.set(5);
+        c.set(5);
+        let conflict = draft.commit().unwrap_err();
+        assert_eq!(conflict.signals, ["a", "c"]);
+    });
+}
+
+#[test]
+fn a_commit_of_a_draft_is_one_of_its_own_also_inside_a_batch() {
+    in_graph(|g| {
+        let (a, b) = (signal(1), signal(1));
+        let text = caught(|| {
+            batch(|| {
+                b.set(2);
+                let draft = g.draft();
+                draft.set(&a, 2);
+                draft.commit().unwrap();
+                thread::scope(|s| {
+                    s.spawn(|| assert_eq!((a.get(), b.get()), (2, 1))).join().unwrap()
+                });
+                panic!("the batch fails");
+            })
+        });
+        says(text, &["the batch fails"]);
+        assert_eq!((a.get(), b.get()), (2, 1));
+    });
+}

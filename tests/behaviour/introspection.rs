@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use isobar::{Computed, Effect, Graph, Node, NodeKind, Signal, batch, computed, effect, signal};
+use isobar::{
+    Computed, Effect, Graph, Node, NodeKind, Signal, batch, computed, effect, linked, signal,
+};
 
 use crate::stage::{Count, Trace, collects_to, in_graph, in_this, says};
 
@@ -285,4 +287,45 @@ fn with_a_history_why_names_the_thread_and_the_place_of_the_write() {
             says(origin.location, &["introspection.rs", &line.to_string()]);
         },
     );
+}
+
+#[test]
+fn an_origin_is_a_place_in_the_code_of_whoever_wrote() {
+    in_this(
+        || Graph::builder().history(10).build(),
+        |g| {
+            let (s, from) = (signal(1), signal(1));
+            let l = linked(&s, |v, _| *v);
+            let shown = l.map(|v| *v);
+            let line_of = |why: isobar::Why| {
+                let place = why.origin.expect("the history reaches back to the write").location;
+                assert!(place.contains("introspection.rs"), "{place}");
+                place.split(':').nth(1).unwrap().parse::<u32>().unwrap()
+            };
+            g.batch(|| s.set(2));
+            assert_eq!(line_of(s.why()), line!() - 1);
+            let line = line!() + 1;
+            let done = g.transaction(|| {
+                s.set(3);
+                Ok::<(), ()>(())
+            });
+            assert_eq!((done, line_of(s.why())), (Ok(()), line));
+            l.set(7);
+            assert_eq!(line_of(shown.why()), line!() - 1);
+            l.update(|v| v + 1);
+            assert_eq!(line_of(shown.why()), line!() - 1);
+            let _copy = effect!([s, from] s.set(from.get() + 10));
+            assert_eq!(line_of(s.why()), line!() - 1);
+        },
+    );
+}
+
+#[test]
+fn a_subscription_is_named_after_its_place() {
+    in_graph(|g| {
+        let s = signal(1);
+        let log = s.subscribe(|_| ());
+        assert!(log.name().contains("introspection.rs"), "{}", log.name());
+        drop((g, log));
+    });
 }

@@ -1,5 +1,6 @@
 //! `settle` returns when every effect has seen the revision current at the call.
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
@@ -155,5 +156,34 @@ fn several_threads_may_settle_at_once() {
         });
         g.settle().unwrap();
         assert_eq!(seen.take().last(), Some(&400));
+    });
+}
+
+#[test]
+fn it_returns_although_a_writing_effect_is_woken_by_others_for_ever() {
+    in_graph(|g| {
+        let is_over = &*Box::leak(Box::new(AtomicBool::new(false)));
+        let (s, copy) = (signal(0), signal(0));
+        let body = {
+            let (s, copy) = (s.clone(), copy.clone());
+            move || {
+                copy.set(s.get());
+                let other = thread::spawn({
+                    let s = s.clone();
+                    move || {
+                        if !is_over.load(SeqCst) {
+                            s.update(|v| v + 1)
+                        }
+                    }
+                });
+                other.join().unwrap();
+            }
+        };
+        let _copying = Effect::builder(body).run_on(RunOn::Pool).build();
+        let settled = g.settle_timeout(Duration::from_secs(60));
+        is_over.store(true, SeqCst);
+        assert!(settled.is_ok(), "{settled:?}");
+        g.settle().unwrap();
+        assert_eq!(copy.get(), s.get());
     });
 }

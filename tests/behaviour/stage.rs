@@ -289,10 +289,16 @@ pub(crate) fn says(text: impl AsRef<str>, words: &[&str]) {
 }
 
 thread_local!(static HOOKED: Cell<usize> = const { Cell::new(0) });
+thread_local!(static PANICKED_IN: Cell<Option<String>> = const { Cell::new(None) });
 
 /// How often the panic hook ran on this thread since last asked.
 pub(crate) fn hook_runs() -> usize {
     HOOKED.replace(0)
+}
+
+/// The file that the last panic of this thread names, since last asked.
+pub(crate) fn panicked_in() -> Option<String> {
+    PANICKED_IN.take()
 }
 
 fn count_panics() {
@@ -301,6 +307,7 @@ fn count_panics() {
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             HOOKED.with(|runs| runs.set(runs.get() + 1));
+            PANICKED_IN.set(info.location().map(|place| place.file().to_owned()));
             usual(info);
         }));
     });

@@ -1,11 +1,11 @@
 //! Computeds, updates and equalities do not write; there is no hole.
 
 use isobar::{
-    Computed, Graph, Signal, WriteError, batch, computed, effect, linked, signal, transaction,
-    untracked,
+    Computed, Graph, Linked, Signal, WriteError, batch, computed, effect, linked, signal,
+    transaction, untracked,
 };
 
-use crate::stage::{Trace, caught, in_graph, in_this, on_stage, says};
+use crate::stage::{Trace, caught, in_graph, in_this, on_stage, panicked_in, says};
 
 /// What `write` answered when a computed tried it.
 fn tried_in_a_computed(
@@ -256,5 +256,73 @@ fn an_effect_of_one_graph_may_write_a_signal_of_another() {
         let _watch = right.enter(|| effect!([to, seen] seen.note(to.get())));
         from.set(2);
         assert_eq!(seen.take(), [1, 2]);
+    });
+}
+
+#[test]
+fn a_draft_is_no_way_around_a_refusal() {
+    on_stage(|| {
+        let (left, right) = (Graph::new(), Graph::new());
+        let (s, other) = (left.signal(1), right.signal(1));
+        type Way = fn(&Graph, &Signal<i32>, &Signal<i32>);
+        let ways: [(&str, Way); 3] = [
+            ("commit", |g, s, _| {
+                let draft = g.draft();
+                draft.set(s, 2);
+                draft.commit().unwrap();
+            }),
+            ("commit_over", |g, s, _| {
+                let draft = g.draft();
+                draft.set(s, 2);
+                draft.commit_over();
+            }),
+            ("enter", |g, _, other| g.draft().enter(|| other.set(2))),
+        ];
+        for (name, way) in ways {
+            let c = left.computed({
+                let (g, s, other) = (left.clone(), s.clone(), other.clone());
+                move || way(&g, &s, &other)
+            });
+            says(c.try_get().unwrap_err().to_string(), &["set inside a computed"]);
+            let (g, t, elsewhere) = (left.clone(), s.clone(), other.clone());
+            let target = left.signal(1);
+            let refused = caught(|| {
+                target.update(move |v| {
+                    way(&g, &t, &elsewhere);
+                    *v
+                });
+            });
+            says(refused, &["update or equality closure"]);
+            assert_eq!((s.get(), other.get()), (1, 1), "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_refused_effect_says_that_it_was_made_in_a_computed() {
+    in_graph(|_| {
+        let c = computed(|| effect(|| ()).dispose());
+        says(c.try_get().unwrap_err().to_string(), &["effect was made inside a computed"]);
+    });
+}
+
+#[test]
+fn a_refused_write_panics_where_it_stands() {
+    in_graph(|_| {
+        let (s, l) = (signal(1), linked(&signal(1), |v, _| *v));
+        type Write = fn(&Signal<i32>, &Linked<i32>);
+        let kinds: [Write; 7] = [
+            |s, _| s.set(2),
+            |s, _| s.update(|v| v + 1),
+            |s, _| s.mutate(|v| *v += 1),
+            |s, _| drop(s.replace(2)),
+            |s, _| s.touch(),
+            |_, l| l.set(2),
+            |_, l| l.update(|v| v + 1),
+        ];
+        for write in kinds {
+            assert!(computed!([s, l] write(&s, &l)).try_get().is_err());
+            assert_eq!(panicked_in().as_deref(), Some(file!()));
+        }
     });
 }

@@ -174,7 +174,7 @@ impl<'a> Performer<'a> {
         if keep {
             self.held.push((snap, sight));
             if self.held.len() > 3 {
-                self.held.remove(self.at as usize % 3);
+                drop(self.held.remove(self.at as usize % 3));
             }
         }
     }

@@ -143,7 +143,7 @@ fn held_snapshots_keep_their_versions_only() {
             if commits % 1_024 == 0 {
                 later.push((flow.graph.snapshot(), commits));
                 if later.len() > 8 {
-                    later.swap_remove((commits / 1_024) as usize % 8);
+                    drop(later.swap_remove((commits / 1_024) as usize % 8));
                 }
             }
         }

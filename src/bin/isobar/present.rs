@@ -56,7 +56,7 @@ impl Presenter {
             Presenter::Lines(mut told) => print(&format!("{}{end}", lines(report, &mut told))),
             Presenter::Table(screen) => {
                 drop(screen);
-                print(&format!("{}\n{end}", page(report, None)))
+                print(&format!("{}\n{end}", page(report)))
             }
         };
         ended.map_err(Fault::Output)
@@ -74,16 +74,15 @@ fn draw(screen: &mut Option<Screen>, report: &Report) -> io::Result<()> {
         Some(screen) => screen,
         None => screen.insert(Screen::enter()?),
     };
-    let width = screen.width();
-    screen.draw(&page(report, Some(width)))
+    screen.draw(&page(report))
 }
 
 fn json(report: &Report) -> io::Result<String> {
     Ok(serde_json::to_string(report)? + "\n")
 }
 
-fn page(report: &Report, width: Option<u16>) -> String {
-    let mut page = format!("isobar  {}\n{}\n", heading(report), screen::table(report, width));
+fn page(report: &Report) -> String {
+    let mut page = format!("isobar  {}\n{}\n", heading(report), screen::table(report));
     for alarm in &report.alarms.latest {
         page.push_str(&alarm_line(alarm));
         page.push('\n');

@@ -1,6 +1,7 @@
 //! From the movement of host series to the figures of a machine. Pure functions.
 
 use std::collections::BTreeMap;
+use std::ops::Add;
 use std::sync::Arc;
 
 use super::limit::Limit;
@@ -79,7 +80,8 @@ pub(crate) fn disks(items: &[Item], limit: Limit) -> Vec<DiskView> {
 }
 
 pub(crate) fn disk_total(disks: &[DiskView]) -> DiskView {
-    let sum = |figure: fn(&DiskView) -> f64| disks.iter().map(figure).sum();
+    // `sum` of no disks at all would be -0.
+    let sum = |figure: fn(&DiskView) -> f64| disks.iter().map(figure).fold(0.0, Add::add);
     DiskView {
         disk: "total".into(),
         read_bytes_per_second: sum(|disk| disk.read_bytes_per_second),
@@ -111,7 +113,8 @@ pub(crate) fn network(items: &[Item]) -> Vec<InterfaceView> {
 }
 
 pub(crate) fn network_total(network: &[InterfaceView]) -> InterfaceView {
-    let sum = |figure: fn(&InterfaceView) -> f64| network.iter().map(figure).sum();
+    // As above.
+    let sum = |figure: fn(&InterfaceView) -> f64| network.iter().map(figure).fold(0.0, Add::add);
     InterfaceView {
         interface: "total".into(),
         received_bytes_per_second: sum(|interface| interface.received_bytes_per_second),

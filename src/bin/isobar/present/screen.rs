@@ -38,12 +38,8 @@ impl Screen {
         Ok(screen)
     }
 
-    pub(crate) fn width(&self) -> u16 {
-        size().unwrap_or(USUAL_SIZE).0
-    }
-
     pub(crate) fn draw(&mut self, page: &str) -> io::Result<()> {
-        let (_, height) = size().unwrap_or(USUAL_SIZE);
+        let (_, height) = told_size();
         queue!(self.out, BeginSynchronizedUpdate, MoveTo(0, 0))?;
         for line in fit(page, usize::from(height)) {
             queue!(self.out, Print(line), Clear(ClearType::UntilNewLine), Print("\r\n"))?;
@@ -57,6 +53,11 @@ impl Drop for Screen {
     fn drop(&mut self) {
         leave();
     }
+}
+
+/// Some terminals answer, and know no more than 0 by 0.
+fn told_size() -> (u16, u16) {
+    size().ok().filter(|(width, height)| *width > 0 && *height > 0).unwrap_or(USUAL_SIZE)
 }
 
 /// For the end of a run, and for one that is ended by force.
@@ -73,14 +74,12 @@ fn note_entered(now: bool) -> bool {
     mem::replace(&mut is_entered, now)
 }
 
-pub(crate) fn table(report: &Report, width: Option<u16>) -> Table {
+pub(crate) fn table(report: &Report) -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_style(TableComponent::HeaderLines, '─');
     table.set_style(TableComponent::MiddleHeaderIntersections, '─');
-    if let Some(width) = width {
-        table.set_width(width);
-    }
+    table.set_width(told_size().0);
     table.set_header(Row::HEADINGS);
     for row in rows(&report.view) {
         let status = Cell::new(row.status_word());

@@ -574,13 +574,30 @@ impl EffectRef {
         let seen = view.revision.max(self.verified_at.load(Relaxed));
         let missed = self.stamp() > seen && !seeded(Bug::NoRequeue);
         if next == Next::Again || missed || before & status::AGAIN != 0 {
-            self.enqueue_again();
+            self.enqueue_after(self.rounds_after(view.revision));
         }
     }
 
+    /// How many runs of effects led to what came after a run at `revision`. The marker does not
+    /// say where it stopped early: an effect that wrote a source of a dirty computed before this
+    /// one ran has caused the next run, and the wave must not take it for another thread's.
+    fn rounds_after(&self, revision: u64) -> u32 {
+        let world = self.world();
+        // Relaxed: of the effects that this runner ran; else a hint, as in `enqueue`.
+        if world.caused.load(Relaxed) <= revision {
+            return self.rounds();
+        }
+        // Relaxed: as above.
+        self.rounds().max(world.caused_rounds.load(Relaxed))
+    }
+
     fn enqueue_again(&self) {
+        self.enqueue_after(self.rounds());
+    }
+
+    fn enqueue_after(&self, rounds: u32) {
         let mut queue = Queue::default();
-        enqueue(&self.0, self.rounds(), &mut queue);
+        enqueue(&self.0, rounds, &mut queue);
         queue.leave_to(self.world());
     }
 

@@ -1,5 +1,7 @@
 //! Operators over a clock.
 
+use std::thread;
+
 use isobar::{Clock, Edge, ManualClock, Timeout, effect, signal};
 
 use crate::ms;
@@ -183,6 +185,30 @@ fn operators_over_operators_share_the_clock() {
         clock.advance(ms(1_000));
         assert_eq!(seen.take(), [(ms(0), (None, 0)), (ms(80), (Some(0), 1))]);
     });
+}
+
+#[test]
+fn while_time_and_values_come_from_two_threads_the_last_value_always_arrives() {
+    for _ in 0..20 {
+        in_graph(|g| {
+            let (clock, s) = (Clock::manual(), signal(0));
+            let edges = [Edge::Leading, Edge::Trailing, Edge::Both];
+            let calm = edges.map(|edge| s.debounce(&clock, ms(3), edge));
+            let slow = edges.map(|edge| s.throttle(&clock, ms(3), edge));
+            let (late, alive) = (s.delay(&clock, ms(3)), s.timeout(&clock, ms(3)));
+            thread::scope(|scope| {
+                scope.spawn(|| (1..=200).for_each(|n| s.set(n)));
+                scope.spawn(|| (0..200).for_each(|_| clock.advance(ms(1))));
+            });
+            g.settle().unwrap();
+            clock.advance(ms(10));
+            assert_eq!((late.get(), alive.get()), (200, Err(Timeout)));
+            assert_eq!([&calm[1], &calm[2], &slow[1], &slow[2]].map(|c| c.get()), [200; 4]);
+            // No window was left open: the next value leads.
+            s.set(-1);
+            assert_eq!([&calm[0], &calm[2], &slow[0]].map(|c| c.get()), [-1; 3]);
+        });
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::num::NonZeroUsize;
+use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many of the least recently used an insertion looks at: enough to catch up with those that
@@ -47,6 +48,8 @@ pub struct ComputedByKey<K, T> {
 struct Shared<K, T> {
     function: Arc<dyn Fn(&K) -> T + Send + Sync>,
     capacity: usize,
+    /// Of every key's computed: where the collection was made.
+    name: Arc<str>,
     world: Arc<World>,
     hasher: RandomState,
     kept: Mutex<Kept<K, T>>,
@@ -69,6 +72,7 @@ struct Kept<K, T> {
 }
 
 /// Computeds of the current graph by key; see [`ComputedByKey`]. Equality is `PartialEq`.
+#[track_caller]
 pub fn computed_by_key<K, T>(
     capacity: NonZeroUsize,
     f: impl Fn(&K) -> T + Send + Sync + 'static,
@@ -81,6 +85,7 @@ where
     let shared = Shared {
         function: Arc::new(f),
         capacity: capacity.get(),
+        name: format!("a key of {}", Location::caller()).into(),
         world: Frame::current().world(),
         hasher: RandomState::new(),
         kept: Mutex::new(kept),
@@ -97,7 +102,6 @@ where
     ///
     /// # Panics
     /// As [`Computed::get`].
-    #[track_caller]
     pub fn get<Q>(&self, key: &Q) -> T
     where
         T: Clone,
@@ -108,7 +112,6 @@ where
     }
 
     /// The computed of `key`. As long as somebody has a handle of it, the key is kept.
-    #[track_caller]
     pub fn of<Q>(&self, key: &Q) -> Computed<T>
     where
         K: Borrow<Q>,
@@ -147,11 +150,11 @@ where
         self.len() == 0
     }
 
-    #[track_caller]
     fn make(&self, key: K, hash: u64) -> Arc<Entry<K, T>> {
         let key = Arc::new(key);
         let (argument, function) = (key.clone(), self.shared.function.clone());
-        let computed = Computed::on(&self.shared.world, None, move || function(&argument));
+        let name = Some(self.shared.name.clone());
+        let computed = Computed::on(&self.shared.world, name, move || function(&argument));
         Arc::new(Entry { key, hash, computed })
     }
 

@@ -7,7 +7,7 @@ use std::thread;
 
 use isobar::{ComputedByKey, Signal, computed, computed_by_key, effect, signal};
 
-use crate::stage::{Count, Trace, in_graph};
+use crate::stage::{Count, Trace, in_graph, says};
 
 fn room_for(keys: usize) -> NonZeroUsize {
     NonZeroUsize::new(keys).expect("tests ask for room")
@@ -168,7 +168,8 @@ fn a_key_whose_function_panics_recovers_with_its_sources() {
             let divisors = divisors.clone();
             move |at: &usize| 10 / divisors[*at].get()
         });
-        assert!(ratio.of(&0).try_get().is_err());
+        let failure = ratio.of(&0).try_get().expect_err("a division by zero");
+        says(failure.to_string(), &["a key of", "keys.rs", "zero"]);
         assert_eq!(ratio.get(&1), 5);
         divisors[0].set(5);
         assert_eq!(ratio.get(&0), 2);

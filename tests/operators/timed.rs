@@ -146,6 +146,18 @@ fn a_timeout_comes_when_nothing_did_and_goes_with_the_next_value() {
 }
 
 #[test]
+fn a_sample_by_time_has_the_value_at_each_step() {
+    in_graph(|_| {
+        let (clock, seen, s) = (Clock::manual(), Trace::new(), signal(0));
+        let sampled = s.sample(&clock.now(ms(100)));
+        let _watch = effect!([sampled, seen] seen.note(sampled.get()));
+        script(&clock, [(10, 1), (80, 2), (20, 3), (50, 4), (10, 5)], |n| s.set(n));
+        clock.advance(ms(500));
+        assert_eq!(seen.take(), [0, 2, 5]);
+    });
+}
+
+#[test]
 fn what_is_due_at_one_deadline_is_one_commit() {
     in_graph(|g| {
         let (clock, seen, s) = (Clock::manual(), Trace::new(), signal(0));

@@ -177,12 +177,13 @@ fn threads_that_advance_one_clock_take_turns() {
         let _watch = effect!([now, seen] seen.note(now.get()));
         thread::scope(|scope| {
             for _ in 0..3 {
-                scope.spawn(|| (0..50).for_each(|_| clock.advance(ms(2))));
+                scope.spawn(|| (0..STEPS).for_each(|_| clock.advance(ms(2))));
             }
         });
         let seen = seen.take();
         assert!(seen.is_sorted(), "{seen:?}");
-        assert_eq!((clock.time(), now.get(), seen.last()), (ms(300), ms(300), Some(&ms(300))));
+        let end = ms(STEPS * 2 * 3);
+        assert_eq!((clock.time(), now.get(), seen.last()), (end, end, Some(&end)));
     });
 }
 

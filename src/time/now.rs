@@ -84,6 +84,7 @@ impl Now {
         let (time, is_newest) = self.timeline.time(&self.clock);
         let steps = time.as_nanos() / self.step.as_nanos();
         let value = nanoseconds(steps * self.step.as_nanos());
+        // An old view's next tick is past, and would take the place of the one that is to come.
         if is_newest {
             self.expect_tick_at(value.saturating_add(self.step));
         }

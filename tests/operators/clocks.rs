@@ -114,9 +114,15 @@ fn a_snapshot_does_not_see_the_time_go_by() {
         let held = snapshot();
         clock.advance(ms(1));
         assert_eq!((held.get(&fine), held.get(&coarse)), (ms(15), ms(10)));
+        let unread = snapshot();
         clock.advance(ms(100));
         assert_eq!((held.get(&fine), held.get(&coarse)), (ms(15), ms(10)));
         assert_eq!((fine.get(), coarse.get()), (ms(116), ms(110)));
+        assert_eq!(unread.get(&fine), ms(16));
+        let seen = Trace::new();
+        let _after = effect!([fine, seen] seen.note(fine.get()));
+        clock.advance(ms(2));
+        assert_eq!(seen.take(), [ms(116), ms(117), ms(118)], "it goes by for all others");
     });
 }
 

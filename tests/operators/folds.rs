@@ -191,10 +191,12 @@ fn pairwise_has_the_value_before_if_there_was_one() {
 #[test]
 fn a_touch_is_no_new_value_to_an_operator() {
     in_graph(|_| {
-        let s = signal(1);
+        let s = Signal::builder(1).always().build();
         let steps = s.scan(0, |steps, _| steps + 1);
         s.touch();
         assert_eq!(steps.get(), 1);
+        s.set(1);
+        assert_eq!(steps.get(), 2, "to this one an equal value is");
     });
 }
 

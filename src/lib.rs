@@ -34,12 +34,19 @@ mod structure;
 mod engine;
 // Layer 4, what users hold.
 mod handle;
+// Layer 5, what is made of handles; operators use the clock.
+mod by_key;
+mod operators;
+mod time;
 
+pub use by_key::{ComputedByKey, computed_by_key};
 pub use engine::react::{PendingRun, RunOn};
 pub use error::{Failure, Looping, NotKept, ReadError, SettleError, Timeout, WriteError};
 pub use handle::*;
+pub use operators::Edge;
 pub use revision::Revision;
 pub use structure::node::NodeKind;
+pub use time::{Clock, ManualClock};
 
 /// What the loom scenarios need beyond the public API; does not exist in any user's build.
 #[cfg(loom)]
@@ -63,4 +70,6 @@ mod documents {
     struct Glossary;
     #[doc = include_str!("../docs/CONTRIBUTING.md")]
     struct Contributing;
+    #[doc = include_str!("../docs/TIME_AND_OPERATORS.md")]
+    struct TimeAndOperators;
 }

@@ -672,17 +672,31 @@ impl EffectRef {
         queue.leave_to(self.world());
     }
 
-    /// Queues it for the thread whose commit it missed, or, if the marker has not told of it, for
-    /// whoever has nothing of its own to wait for: that commit may not be visible yet.
+    /// Queues it for the thread whose commit it missed.
     fn enqueue_again(&self, seen: u64) {
         // Acquire: pairs with the marker's Release: who asked is known.
         if self.marked_at.load(Acquire) <= seen {
-            // Relaxed: as in `ask`.
-            self.record().asker.store(NOBODY, Relaxed);
+            self.ask_again(seen);
         }
         let mut queue = Queue::default();
         enqueue(&self.0, &mut queue);
         queue.leave_to(self.world());
+    }
+
+    /// Where the marker stopped early it has told nobody who asks. An effect that wrote a source
+    /// of a dirty computed before this one ran has caused the next run, which is then this
+    /// thread's. Else it may be a commit that is not visible yet, to be waited for by whoever has
+    /// nothing of its own to wait for.
+    fn ask_again(&self, seen: u64) {
+        let world = self.world();
+        // Relaxed: of the effects that this runner ran; else a hint, as in `ask`.
+        if world.caused.load(Relaxed) > seen {
+            // Relaxed: as above.
+            let rounds = self.rounds().max(world.caused_rounds.load(Relaxed));
+            ask(&self.0, rounds, participants::current().number());
+        } else {
+            ask(&self.0, self.rounds(), NOBODY);
+        }
     }
 
     /// After this no run starts. Waits, if asked to and if nobody can be waiting for this thread.

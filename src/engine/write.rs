@@ -411,6 +411,8 @@ pub(crate) fn commit_effect(view: &View, rounds: u32, place: Place) -> Result<()
         Ok(Some(revision)) => {
             // Relaxed: read by `settle` after it saw the effect's revision.
             view.world.caused.fetch_max(revision, Relaxed);
+            // Relaxed: a hint, see `EffectRef::rounds_after`.
+            view.world.caused_rounds.store(rounds, Relaxed);
             Ok(())
         }
         Ok(None) => Ok(()),

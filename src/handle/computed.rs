@@ -119,6 +119,19 @@ impl<T: Send + Sync + 'static> Computed<T> {
         Self::make(world.clone(), move || Shared::value(f()), ByValue, name)
     }
 
+    /// A computed of the current graph that has some other node's value, shared and not cloned.
+    #[track_caller]
+    pub(crate) fn sharing(
+        name: Option<Arc<str>>,
+        f: impl Fn() -> Loaded<T> + Send + Sync + 'static,
+    ) -> Self
+    where
+        T: PartialEq,
+    {
+        let world = Frame::current().world();
+        Self::make(world, move || Shared::alias(f().shared().clone()), ByValue, name)
+    }
+
     /// `f` must make values of type `T`, or stand-ins for such.
     #[track_caller]
     pub(crate) fn make<F, E>(world: Arc<World>, f: F, equality: E, name: Option<Arc<str>>) -> Self

@@ -1,6 +1,7 @@
 //! Seeing inside: nodes without their type, dumps, and why.
 
-use crate::engine::evaluate::Claim;
+use super::loaded::Loaded;
+use crate::engine::evaluate::{self, Claim};
 use crate::engine::frame::{Frame, View};
 use crate::engine::react::EffectRef;
 use crate::engine::read::{self, Track};
@@ -32,6 +33,24 @@ impl Node {
     #[inline(always)]
     pub(crate) fn inner(&self) -> &NodeRef {
         &self.inner
+    }
+
+    /// Runs `f` in this node's graph, where what it makes belongs to no effect and no scope: an
+    /// operator ends with its handle, wherever it was made.
+    pub(crate) fn beside<R>(&self, f: impl FnOnce() -> R) -> R {
+        let (graph, owner) = (std::ptr::from_ref(self.inner.world()), std::ptr::null());
+        Frame { graph, owner, ..Frame::current() }.enter(f)
+    }
+
+    /// Are these two values of this node the same to its observers?
+    pub(crate) fn is_same<T>(&self, old: &Loaded<T>, new: &Loaded<T>) -> bool {
+        let (old, new) = (old.shared().header(), new.shared().header());
+        std::ptr::eq(old, new) || evaluate::is_equal(&self.inner, old, new)
+    }
+
+    /// Has nobody else a handle of this node, and does no node read it?
+    pub(crate) fn is_only_handle(&self) -> bool {
+        self.inner.is_only_count()
     }
 
     /// The name given at creation, or kind, number and place of creation.

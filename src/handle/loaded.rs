@@ -29,6 +29,18 @@ impl<T> Loaded<T> {
     pub(crate) fn new(shared: &Shared) -> Self {
         Self { shared: shared.resolved(), value: PhantomData }
     }
+
+    /// The block, for a node that is to have the same value.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl<T: Send + Sync + 'static> Loaded<T> {
+    /// Of a value that is no node's yet.
+    pub(crate) fn made(value: T) -> Self {
+        Self { shared: Shared::value(value), value: PhantomData }
+    }
 }
 
 impl<T: 'static> Deref for Loaded<T> {

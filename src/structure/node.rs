@@ -250,6 +250,12 @@ impl NodeRef {
         self.0
     }
 
+    /// Is there no other count of the node, be it a handle's or an edge's?
+    pub(crate) fn is_only_count(&self) -> bool {
+        // Relaxed: a hint; only this count's owner could make another meanwhile.
+        self.strong.load(Relaxed) == 1
+    }
+
     pub(crate) fn same(&self, other: &Node) -> bool {
         std::ptr::eq(self.0.as_ptr(), other)
     }

@@ -140,6 +140,8 @@ pub(crate) struct World {
     pub(crate) suspecting: std::sync::atomic::AtomicBool,
     /// The newest revision that an effect committed.
     pub(crate) caused: count::AtomicU64,
+    /// How many runs of effects led to that one.
+    pub(crate) caused_rounds: count::AtomicU32,
     /// Effects nobody holds a handle of.
     pub(crate) detached: Mutex<Vec<NodeRef>>,
     pub(crate) closed: AtomicBool,
@@ -276,6 +278,7 @@ impl World {
             suspects: Mutex::new(Default::default()),
             suspecting: Default::default(),
             caused: Default::default(),
+            caused_rounds: Default::default(),
             detached: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
             counters: Counters::default(),

@@ -32,6 +32,21 @@ fn each_set_outside_a_batch_has_been_seen_when_it_returns() {
 }
 
 #[test]
+fn what_an_earlier_effect_wrote_below_a_dirty_computed_has_been_seen_when_a_set_returns() {
+    in_graph(|_| {
+        let seen = Trace::new();
+        let (s, copy) = (signal(0), signal(0));
+        let sum = computed!([s, copy] s.get() + copy.get());
+        let _writer = effect!([s, copy] copy.set(s.get()));
+        let _watch = effect!([sum, seen] seen.note(sum.get()));
+        for value in 1..=100 {
+            s.set(value);
+            assert_eq!(seen.take().last(), Some(&(value * 2)));
+        }
+    });
+}
+
+#[test]
 fn an_effect_may_keep_state_between_its_runs() {
     in_graph(|_| {
         let seen = Trace::new();

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use isobar::{Linked, batch, computed, effect, linked, signal, snapshot};
+use isobar::{Computed, Linked, Signal, batch, computed, effect, linked, signal, snapshot};
 
 use crate::stage::{Count, Halt, Trace, in_graph};
 
@@ -106,6 +106,97 @@ fn it_is_told_its_previous_value_and_source() {
         s.set(3);
         l.get();
         assert_eq!(told.take(), [(1, None), (2, Some((10, 1))), (3, Some((7, 2)))]);
+    });
+}
+
+#[test]
+fn it_is_told_its_previous_value_and_source_also_when_they_are_nothing() {
+    in_graph(|_| {
+        let told = Trace::new();
+        let s: Signal<Option<i32>> = signal(None);
+        let log = told.clone();
+        let l: Linked<Option<i32>> = linked(&s, move |s: &Option<i32>, previous| {
+            log.note(previous.map(|p| (*p.value, *p.source)));
+            s.filter(|n| n % 2 == 0)
+        });
+        l.get();
+        [Some(1), None].into_iter().for_each(|n| (s.set(n), l.get()).0);
+        l.set(Some(7));
+        s.set(Some(3));
+        l.get();
+        let expected = [None, Some((None, None)), Some((None, Some(1))), Some((Some(7), None))];
+        assert_eq!(told.take(), expected);
+    });
+}
+
+#[test]
+fn a_set_takes_in_an_unread_source_change_and_what_comes_next_is_told_so() {
+    in_graph(|_| {
+        let told = Trace::new();
+        let s = signal(1);
+        let log = told.clone();
+        let l: Linked<i32> = linked(&s, move |s: &i32, previous| {
+            log.note(previous.map(|p| (*p.value, *p.source)));
+            s * 10
+        });
+        l.get();
+        s.set(2);
+        l.set(99);
+        assert_eq!(l.get(), 99);
+        s.set(3);
+        assert_eq!((l.get(), told.take()), (30, vec![None, Some((99, 2))]));
+    });
+}
+
+#[test]
+fn what_a_draft_or_a_snapshot_makes_of_it_is_nobodys_previous_value() {
+    in_graph(|g| {
+        let told = Trace::new();
+        let s = signal(1);
+        let log = told.clone();
+        let l: Linked<i32> = linked(&s, move |s: &i32, previous| {
+            log.note(previous.map(|p| (*p.value, *p.source)));
+            s * 10
+        });
+        l.get();
+        let before = snapshot();
+        let draft = g.draft();
+        draft.set(&s, 5);
+        assert_eq!(draft.get(&l), 50);
+        drop(draft);
+        s.set(2);
+        assert_eq!((before.get(&l), l.get()), (10, 20));
+        assert_eq!(told.take().last(), Some(&Some((10, 1))));
+    });
+}
+
+#[test]
+fn over_a_computed_it_follows_whatever_that_one_reads() {
+    in_graph(|_| {
+        let (a, b) = (signal(1), signal(2));
+        let sum = computed!([a, b] a.get() + b.get());
+        let l = linked(&sum, |sum: &i32, _| *sum);
+        l.set(99);
+        a.set(10);
+        assert_eq!(l.get(), 12);
+        l.set(99);
+        b.set(3);
+        assert_eq!(l.get(), 13);
+    });
+}
+
+#[test]
+fn over_a_computed_to_which_every_run_is_a_change_any_source_resets_it() {
+    in_graph(|_| {
+        let s = signal(1);
+        let parity = Computed::builder({
+            let s = s.clone();
+            move || s.get() % 2
+        });
+        let l = linked(&parity.always().build(), |parity: &i32, _| *parity);
+        l.set(99);
+        s.set(3);
+        assert_eq!(l.get(), 1);
     });
 }
 

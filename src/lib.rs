@@ -34,9 +34,14 @@ mod structure;
 mod engine;
 // Layer 4, what users hold.
 mod handle;
+// Layer 5, what awaits.
+#[cfg(feature = "async")]
+mod futures;
 
 pub use engine::react::RunOn;
 pub use error::{Failure, Looping, NotKept, ReadError, SettleError, Timeout, WriteError};
+#[cfg(feature = "async")]
+pub use futures::*;
 pub use handle::*;
 pub use revision::Revision;
 pub use structure::node::NodeKind;

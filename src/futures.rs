@@ -1,0 +1,17 @@
+//! Layer 5, futures: waiting for nodes without blocking a thread, and nodes whose work awaits.
+//!
+//! Nothing here knows an executor. What runs elsewhere is one task a node, handed to the caller's
+//! spawner; every stretch of it between two awaits is the run of an ordinary effect, so it reads
+//! one revision, its writes are one commit, and what it read is watched by the engine.
+
+mod async_effect;
+mod follow;
+
+mod runs;
+mod spawn;
+
+pub use async_effect::{AsyncEffect, AsyncEffectBuilder, Outcome, async_effect};
+pub use follow::{ValueStream, WaitError, WhenFull};
+
+pub use runs::WhenChanged;
+pub use spawn::{Spawn, Task};

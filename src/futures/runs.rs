@@ -52,7 +52,6 @@ pub(crate) enum End {
     Done,
     Failed(Arc<str>),
     /// Called at the end of the last stretch, inside it, with what the run has read.
-    #[allow(dead_code)]
     Publish(Box<dyn FnOnce(u64, &[Seen]) + Send>),
 }
 

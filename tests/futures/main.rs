@@ -3,5 +3,7 @@
 
 mod stage;
 
+mod computeds;
 mod effects;
+mod resources;
 mod streams;

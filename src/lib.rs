@@ -68,4 +68,7 @@ mod documents {
     struct Glossary;
     #[doc = include_str!("../docs/CONTRIBUTING.md")]
     struct Contributing;
+    #[cfg(feature = "async")]
+    #[doc = include_str!("../docs/ASYNC.md")]
+    struct Async;
 }

@@ -261,9 +261,6 @@ macro_rules! following {
         impl<T: Send + Sync + 'static> $handle<T> {
             /// The values from now on, the present one first. Conflates: a slow consumer gets the
             /// newest. What is taken from it inside an async effect is not tracked.
-            ///
-            /// # Panics
-            /// As [`effect`](fn@crate::effect), never for being polled.
             pub fn stream(&self) -> ValueStream<T> {
                 latest(self)
             }

@@ -36,7 +36,7 @@ use std::sync::Arc;
 /// | parameters change, `reload` | `Reloading` | the one before, loaded or set |
 /// | the load succeeds | `Ready` | the new one |
 /// | the load fails | `Error` | none |
-/// | `set`, `update` | `Local`, until the parameters change or `reload` | what was set |
+/// | `set`, `update` | `Local`, until other parameters are seen or `reload` | what was set |
 /// | `dispose`, or the last clone is dropped | `Idle`, for good | none |
 ///
 /// ```
@@ -123,6 +123,22 @@ impl<T: PartialEq + Send + Sync + 'static> Hand<T> {
         let Ok(params) = read::find(self.params.inner(), Track::No) else { return };
         let local = Local { value: Arc::new(value), params: params.kept.share() };
         self.commands.set(Arc::new(Command { local: Some(local), kept: None }));
+    }
+
+    /// Ends the rule of a value set for other parameters, also should they come back.
+    fn end_local(&self) -> bool {
+        let command = self.commands.get();
+        if command.local.is_none() || self.local().is_some() {
+            return false;
+        }
+        let kept = command.local.as_ref().map(|local| local.value.clone());
+        // What is set by hand meanwhile stays.
+        self.commands.update(move |newest| {
+            let same = Arc::ptr_eq(newest, &command);
+            let ended = || Arc::new(Command { local: None, kept: kept.clone() });
+            if same { ended() } else { newest.clone() }
+        });
+        true
     }
 
     fn reload(&self) {
@@ -306,8 +322,12 @@ where
 {
     let nothing = |end: End| -> RunFuture { Box::pin(ready(end)) };
     Box::new(move || {
+        if hand.end_local() {
+            // Its write is a change: the next run loads.
+            return nothing(End::Done);
+        }
         let local = hand.local();
-        // A failure of the parameters is the state already.
+        // A failure of the parameters is the state already, also where nothing is loaded.
         let Ok(now) = ReadableExt::try_load(&params) else { return nothing(End::Done) };
         let Some(now) = (*now).clone() else {
             return nothing(load.nothing());

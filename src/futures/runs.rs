@@ -51,9 +51,12 @@ pub enum WhenChanged {
 pub(crate) enum End {
     Done,
     Failed(Arc<str>),
-    /// Called at the end of the last stretch, inside it, with what the run has read.
-    Publish(Box<dyn FnOnce(u64, &[Seen]) + Send>),
+    /// Called at the end of the last stretch, inside it, with the run's number and what it has
+    /// read.
+    Publish(Publish),
 }
+
+type Publish = Box<dyn FnOnce(u64, &[Seen]) + Send>;
 
 pub(crate) type RunFuture = Pin<Box<dyn Future<Output = End> + Send>>;
 /// Called in a run's first stretch.
@@ -336,41 +339,31 @@ impl Board {
     /// A watch tells that something the run has read is different now.
     fn changed(&self, number: u64, watching: &[NodeRef]) {
         let rounds = react::rounds_here();
-        let at = (self.when_changed == WhenChanged::Queue).then(|| Queued::here(watching));
+        let queues = self.when_changed == WhenChanged::Queue;
+        let (key, at) = if queues { self.queued(watching) } else { ((0, 0), None) };
+        let change = Change { rounds, at };
         let mut state = self.state.lock();
-        if state.life != Life::Running || number != state.newest {
-            return;
+        let known = queues && (key.0 <= state.queued.0 || key.1 <= state.queued.1);
+        if state.life != Life::Running || number != state.newest || known {
+            // Before the hold ends.
+            drop(state);
+            return drop(change);
         }
-        let mut held = None;
-        if let Some(queued) = at {
-            let (changed_at, revision) = state.queued;
-            if queued.changed_at <= changed_at || queued.revision <= revision {
-                return;
-            }
-            state.queued = (queued.changed_at, queued.revision);
-            self.world.holds.share_held(queued.revision);
-            held = Some(HeldRevision { world: self.world.clone(), revision: queued.revision });
-        }
-        state.changes.push_back(Change { rounds, at: held });
+        state.queued = key;
+        state.changes.push_back(change);
         drop(state);
         self.wake_task();
     }
-}
 
-/// A change that a queue is told of.
-struct Queued {
-    changed_at: u64,
-    /// At which the watch looks, held by the wave.
-    revision: u64,
-}
-
-impl Queued {
-    /// Reads again what is watched, so that the watch goes on.
-    fn here(watching: &[NodeRef]) -> Self {
+    /// What tells a change from another, and the revision to read it at. Reads what is watched
+    /// again, so that the watch goes on.
+    fn queued(&self, watching: &[NodeRef]) -> ((u64, u64), Option<HeldRevision>) {
         let found = watching.iter().filter_map(|node| read::find(node, Track::Yes).ok());
         let changed_at = found.map(|found| found.changed_at).max().unwrap_or(0);
         let revision = Frame::current().fixed_view().map_or(0, |view| view.revision);
-        Self { changed_at, revision }
+        self.world.holds.share_held(revision);
+        let held = HeldRevision { world: self.world.clone(), revision };
+        ((changed_at, revision), Some(held))
     }
 }
 

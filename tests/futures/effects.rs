@@ -416,34 +416,39 @@ fn an_effect_that_wakes_itself_without_awaiting_is_stopped_and_named() {
 fn writes_from_any_thread_wake_it_on_its_own_executor() {
     under_each_executor(|_, spawner: Spawner| {
         let (a, b) = (signal(0), signal(0));
-        let last = signal((0, 0));
+        let (last, places) = (signal((0, 0)), Trace::new());
         let effect = async_effect(spawner, {
-            let (a, b, last) = (a.clone(), b.clone(), last.clone());
+            let (a, b, last, places) = (a.clone(), b.clone(), last.clone(), places.clone());
             move || {
-                let (a, b, last) = (a.clone(), b.clone(), last.clone());
+                let (a, b, last, places) = (a.clone(), b.clone(), last.clone(), places.clone());
                 async move {
                     let a = a.get();
+                    places.note(thread::current().id());
                     crate::stage::once_more().await;
                     last.set((a, b.get()));
                 }
             }
         });
-        thread::scope(|threads| {
-            for _ in 0..2 {
-                threads.spawn(|| {
-                    for _ in 0..200 {
-                        batch(|| {
-                            a.update(|n| n + 1);
-                            b.update(|n| n + 1);
-                        });
-                    }
-                });
-            }
+        let writers: Vec<_> = thread::scope(|threads| {
+            let write = || {
+                for _ in 0..200 {
+                    batch(|| {
+                        a.update(|n| n + 1);
+                        b.update(|n| n + 1);
+                    });
+                }
+                thread::current().id()
+            };
+            let writers = [threads.spawn(write), threads.spawn(write)];
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect()
         });
         let seen = block_on(last.wait_for(|last| *last == (400, 400))).unwrap();
         assert_eq!(*seen, (400, 400));
         block_on(effect.idle());
         effect.dispose();
+        let foreign =
+            |place: &thread::ThreadId| *place == thread::current().id() || writers.contains(place);
+        assert!(!places.take().iter().any(foreign));
     });
 }
 

@@ -182,6 +182,25 @@ fn a_value_set_by_hand_cancels_the_load_under_way() {
 }
 
 #[test]
+fn a_value_set_by_hand_does_not_come_back_with_its_parameters() {
+    in_graph(|_| {
+        let s = scene(WhenChanged::Latest);
+        s.load_first();
+        s.user.set("Ada".into());
+        s.hand.run();
+        s.id.set(Some(2));
+        s.hand.run();
+        s.open(2);
+        assert_eq!((s.is(), s.loads()), ((Status::Ready, named("user 2")), vec![1, 2]));
+        s.id.set(Some(1));
+        assert_eq!(s.is(), (Status::Reloading, named("user 2")));
+        s.hand.run();
+        s.open(1);
+        assert_eq!((s.is(), s.loads()), ((Status::Ready, named("user 1")), vec![1, 2, 1]));
+    });
+}
+
+#[test]
 fn a_watcher_never_sees_status_and_value_disagree() {
     in_graph(|_| {
         let (s, seen) = (scene(WhenChanged::Latest), Trace::new());

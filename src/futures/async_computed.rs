@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// state of that revision. The future must be pure; writing is refused. A panic is its
 /// [`LoadError`] until a source changes.
 ///
+/// If its sources change faster than the future ends, it stays reloading: load for parameters, with
+/// a [`Resource`](crate::Resource) that lets loads finish, where that may be.
+///
 /// Unlike a [`Computed`] it is eager: its task starts when it is made. A clone is the same node;
 /// dropping the last one cancels. Cost of a read while a value is ready: that of a computed whose
 /// sources are those of the future.

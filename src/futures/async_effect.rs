@@ -46,6 +46,9 @@ impl<E: Display> Outcome for Result<(), E> {
 /// What effects write in a run's first stretch counts as a round of a loop of effects; what is
 /// written after an await does not.
 ///
+/// Cost of a stretch: the making of an effect, and, with [`WhenChanged::Latest`], a look at each
+/// source that the run has read. Of a write that wakes it: one short effect run and a wake-up.
+///
 /// ```
 /// use isobar::{Graph, Task, async_effect};
 /// let g = Graph::new();

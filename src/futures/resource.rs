@@ -49,15 +49,13 @@ use std::sync::Arc;
 /// let user = resource(move |task| spawner.spawn(task).detach(), params, async |id| {
 ///     if id == 0 { Err("no such user") } else { Ok(format!("user {id}")) }
 /// });
-/// let block_on = |wait| futures::executor::block_on(executor.run(wait));
-/// # fn pinned<F: Future + Send + 'static>(f: F) -> std::pin::Pin<Box<dyn Future<Output = F::Output> + Send>> { Box::pin(f) }
-/// # let ready = || pinned(user.ready());
-/// assert_eq!(*block_on(ready()).unwrap(), "user 1");
+/// let ready = || futures::executor::block_on(executor.run(user.ready()));
+/// assert_eq!(*ready().unwrap(), "user 1");
 /// user.set("Ada".to_string());
 /// assert_eq!(user.status(), Status::Local);
 /// id.set(0);
 /// assert_eq!((user.status(), user.get()), (Status::Reloading, Some("Ada".to_string())));
-/// assert!(block_on(ready()).unwrap_err().to_string().contains("no such user"));
+/// assert!(ready().unwrap_err().to_string().contains("no such user"));
 /// ```
 #[must_use = "a resource lives as long as its handles; keep one"]
 pub struct Resource<T> {

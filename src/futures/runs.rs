@@ -20,7 +20,7 @@ use crate::structure::node::NodeRef;
 use crate::structure::world::World;
 use crate::sync::{AcqRel, AtomicBool, Event, Mutex, Release};
 use crate::{Effect, Scope};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -579,8 +579,14 @@ impl Stretch {
     /// Keeps what the stretch read, with the values it saw.
     fn remember(&mut self) {
         let frame = Frame::current();
-        for node in frame.tracker().map(Tracker::recorded).unwrap_or_default() {
-            if self.run.sources.iter().any(|(known, _)| known.same(&node)) {
+        let read = frame.tracker().map(Tracker::recorded).unwrap_or_default();
+        if read.is_empty() {
+            return;
+        }
+        let sources = self.run.sources.iter();
+        let mut known: HashSet<_> = sources.map(|(node, _)| node.as_ptr()).collect();
+        for node in read {
+            if !known.insert(node.as_ptr()) {
                 continue;
             }
             if let Ok(found) = read::find(&node, Track::No) {

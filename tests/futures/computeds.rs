@@ -1,22 +1,18 @@
 //! Async computeds.
 
 use crate::stage::{
-    Door, Dropped, Hand, Spawner, Trace, block_on, in_graph, in_this, once_more, poll_once,
+    Door, Doors, Dropped, Hand, Spawner, Trace, block_on, in_graph, in_this, once_more, poll_once,
     reporting, under_each_executor,
 };
 use isobar::{
     AsyncComputed, LoadError, ReadError, Signal, Status, async_computed, computed, effect, signal,
 };
 use std::future::pending;
-use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// Ten times `a`, once its door opens; notes each start and each future that is dropped.
-fn ten_times(
-    hand: &Hand,
-    a: &Signal<i32>,
-) -> (AsyncComputed<i32>, Trace<&'static str>, Arc<Mutex<Vec<Door>>>) {
-    let (trace, doors) = (Trace::new(), Arc::new(Mutex::new(Vec::new())));
+fn ten_times(hand: &Hand, a: &Signal<i32>) -> (AsyncComputed<i32>, Trace<&'static str>, Doors) {
+    let (trace, doors) = (Trace::new(), Doors::default());
     let function = {
         let (a, trace, doors) = (a.clone(), trace.clone(), doors.clone());
         move || {
@@ -34,7 +30,7 @@ fn ten_times(
     (async_computed(hand.clone(), function), trace, doors)
 }
 
-fn open_last(doors: &Mutex<Vec<Door>>) {
+fn open_last(doors: &Doors) {
     doors.lock().unwrap().last().expect("a run has started").open();
 }
 
@@ -303,5 +299,36 @@ fn under_threads_a_ready_value_always_belongs_to_the_sources_beside_it() {
         assert_eq!(*block_on(sum.ready()).unwrap(), 1000);
         assert!(wrong.take().is_empty());
         drop(watch);
+    });
+}
+
+#[test]
+fn it_may_await_other_nodes_and_other_async_computeds() {
+    in_graph(|_| {
+        let (hand, a, go) = (Hand::default(), signal(2), signal(false));
+        let first = async_computed(hand.clone(), {
+            let (a, go) = (a.clone(), go.clone());
+            move || {
+                let (a, go) = (a.clone(), go.clone());
+                async move {
+                    go.wait_for(|go| *go).await.map(|_| a.get()).map_err(|error| error.to_string())
+                }
+            }
+        });
+        let second = async_computed(hand.clone(), {
+            let first = first.clone();
+            move || {
+                let first = first.clone();
+                async move { first.get().and_then(Result::ok).map(|n| n + 1) }
+            }
+        });
+        hand.run();
+        assert_eq!(second.get(), Some(None));
+        go.set(true);
+        hand.run();
+        assert_eq!(second.get(), Some(Some(3)));
+        a.set(5);
+        hand.run();
+        assert_eq!((first.get(), second.get()), (Some(Ok(5)), Some(Some(6))));
     });
 }

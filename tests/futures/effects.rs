@@ -1,7 +1,7 @@
 //! Async effects.
 
 use crate::stage::{
-    Door, Dropped, Hand, Spawner, Trace, block_on, in_graph, in_this, reporting,
+    Door, Doors, Dropped, Hand, Spawner, Trace, block_on, in_graph, in_this, once_more, reporting,
     under_each_executor,
 };
 use isobar::{AsyncEffect, Effect, Signal, WhenChanged, async_effect, batch, effect, signal};
@@ -14,8 +14,8 @@ fn between_doors(
     hand: &Hand,
     a: &Signal<i32>,
     when_changed: WhenChanged,
-) -> (AsyncEffect, Trace<(&'static str, i32)>, Arc<Mutex<Vec<Door>>>) {
-    let (trace, doors) = (Trace::new(), Arc::new(Mutex::new(Vec::new())));
+) -> (AsyncEffect, Trace<(&'static str, i32)>, Doors) {
+    let (trace, doors) = (Trace::new(), Doors::default());
     let body = {
         let (a, trace, doors) = (a.clone(), trace.clone(), doors.clone());
         move || {
@@ -288,7 +288,7 @@ fn an_effect_disposed_before_its_body_reads_never_runs() {
         hand.run();
         a.set(1);
         hand.run();
-        assert_eq!(trace.take(), []);
+        assert!(trace.take().is_empty());
     });
 }
 
@@ -363,6 +363,22 @@ fn an_executor_that_drops_the_task_is_reported_by_name() {
 }
 
 #[test]
+fn a_runtime_that_is_gone_before_or_after_the_spawn_is_reported() {
+    let (graph, failures) = reporting();
+    in_this(graph, move |_| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let handle = runtime.handle().clone();
+        let before = AsyncEffect::builder(handle.clone(), pending::<()>).name("before").build();
+        drop(runtime);
+        let after = AsyncEffect::builder(handle, pending::<()>).name("after").build();
+        let reports = failures.take();
+        assert_eq!(reports.len(), 2, "{reports:?}");
+        assert!(reports[0].contains("the task of before") && reports[1].contains("of after"));
+        drop((before, after));
+    });
+}
+
+#[test]
 fn an_awaiting_effect_delays_no_other_effect_and_no_settle() {
     in_graph(|g| {
         let (hand, y, trace) = (Hand::default(), signal(0), Trace::new());
@@ -424,7 +440,7 @@ fn writes_from_any_thread_wake_it_on_its_own_executor() {
                 async move {
                     let a = a.get();
                     places.note(thread::current().id());
-                    crate::stage::once_more().await;
+                    once_more().await;
                     last.set((a, b.get()));
                 }
             }
@@ -465,7 +481,7 @@ fn a_run_under_threads_sees_one_state_across_its_awaits() {
                 let (wrong, rounds) = (wrong.clone(), rounds.clone());
                 async move {
                     let a = a.get();
-                    crate::stage::once_more().await;
+                    once_more().await;
                     if double.get() != a * 2 {
                         wrong.note((a, double.get()));
                     }
@@ -503,5 +519,181 @@ fn after_dispose_returns_nothing_runs() {
                 assert_eq!(*runs.lock().unwrap(), then);
             });
         }
+    });
+}
+
+#[test]
+fn whatever_the_policy_the_last_write_is_seen_and_nothing_is_left_behind() {
+    under_each_executor(|g, spawner: Spawner| {
+        let policies =
+            [WhenChanged::Latest, WhenChanged::Finish, WhenChanged::Queue, WhenChanged::Overlap];
+        for when_changed in policies {
+            let (a, last) = (signal(0), signal(0));
+            let body = {
+                let (a, last) = (a.clone(), last.clone());
+                move || {
+                    let (a, last) = (a.clone(), last.clone());
+                    async move {
+                        let n = a.get();
+                        once_more().await;
+                        last.update(move |last| n.max(*last));
+                    }
+                }
+            };
+            let builder = AsyncEffect::builder(spawner.clone(), body);
+            let effect = builder.when_changed(when_changed).build();
+            thread::scope(|threads| {
+                for _ in 0..2 {
+                    threads.spawn(|| (0..100).for_each(|_| a.update(|n| n + 1)));
+                }
+            });
+            block_on(last.wait_for(|n| *n == 200)).unwrap();
+            g.settle().unwrap();
+            block_on(effect.idle());
+            effect.dispose();
+            assert_eq!(g.stats().live_effects, 0, "{when_changed:?}");
+        }
+        g.collect();
+        assert_eq!(g.stats().live_nodes, 0);
+    });
+}
+
+#[test]
+fn what_a_run_makes_ends_with_the_run() {
+    in_graph(|g| {
+        let (hand, a, b, seen) = (Hand::default(), signal(1), signal(0), Trace::new());
+        let outer = async_effect(hand.clone(), {
+            let (a, b, seen) = (a.clone(), b.clone(), seen.clone());
+            move || {
+                let (a, b, seen) = (a.clone(), b.clone(), seen.clone());
+                async move {
+                    once_more().await;
+                    let n = a.get();
+                    effect(move || seen.note((n, b.get()))).detach();
+                }
+            }
+        });
+        hand.run();
+        a.set(2);
+        hand.run();
+        b.set(1);
+        assert_eq!(seen.take(), [(1, 0), (2, 0), (2, 1)]);
+        drop(outer);
+        b.set(2);
+        assert_eq!((seen.take(), g.stats().live_effects), (vec![], 0));
+    });
+}
+
+#[test]
+fn it_ends_with_the_effect_it_was_made_in() {
+    in_graph(|_| {
+        let (hand, a, trace) = (Hand::default(), signal(1), Trace::new());
+        let _outer = effect({
+            let (hand, a, trace) = (hand.clone(), a.clone(), trace.clone());
+            move || {
+                a.get();
+                let trace = trace.clone();
+                let inner = async_effect(hand.clone(), move || {
+                    let local = Dropped(trace.clone(), "dropped");
+                    async move {
+                        let _local = local;
+                        pending::<()>().await;
+                    }
+                });
+                inner.detach();
+            }
+        });
+        hand.run();
+        a.set(2);
+        assert_eq!(trace.take(), ["dropped"]);
+        hand.run();
+        assert_eq!(hand.tasks(), 1);
+    });
+}
+
+#[test]
+fn it_may_dispose_itself_in_the_middle_of_a_run() {
+    in_graph(|_| {
+        let (hand, a, trace) = (Hand::default(), signal(1), Trace::new());
+        let own: Arc<Mutex<Option<AsyncEffect>>> = Arc::default();
+        let made = async_effect(hand.clone(), {
+            let (a, trace, own) = (a.clone(), trace.clone(), own.clone());
+            move || {
+                let (a, trace, own) = (a.clone(), trace.clone(), own.clone());
+                async move {
+                    let _local = Dropped(trace.clone(), "dropped");
+                    a.get();
+                    let this = own.lock().unwrap().take().expect("it was put there");
+                    this.dispose();
+                    trace.note("goes on to its next await");
+                    pending::<()>().await;
+                }
+            }
+        });
+        *own.lock().unwrap() = Some(made);
+        hand.run();
+        assert_eq!(trace.take(), ["goes on to its next await", "dropped"]);
+        a.set(2);
+        hand.run();
+        assert_eq!((trace.take(), hand.tasks()), (vec![], 0));
+    });
+}
+
+#[test]
+fn awaiting_a_node_inside_a_run_is_no_read_of_it() {
+    in_graph(|g| {
+        let (hand, a, go, trace) = (Hand::default(), signal(1), signal(false), Trace::new());
+        let effect = async_effect(hand.clone(), {
+            let (a, go, trace) = (a.clone(), go.clone(), trace.clone());
+            move || {
+                let (a, go, trace) = (a.clone(), go.clone(), trace.clone());
+                async move {
+                    go.wait_for(|go| *go).await.unwrap();
+                    trace.note(a.get());
+                }
+            }
+        });
+        hand.run();
+        go.set(true);
+        hand.run();
+        go.set(false);
+        hand.run();
+        assert_eq!(trace.take(), [1]);
+        a.set(2);
+        hand.run();
+        assert!(trace.take().is_empty());
+        go.set(true);
+        hand.run();
+        assert_eq!(trace.take(), [2]);
+        drop(effect);
+        assert_eq!(g.stats().live_effects, 0);
+    });
+}
+
+#[test]
+fn two_runs_in_turns_on_one_thread_keep_their_reads_apart() {
+    in_graph(|_| {
+        let (hand, a, b, trace) = (Hand::default(), signal(0), signal(0), Trace::new());
+        let watch = |name: &'static str, of: &Signal<i32>| {
+            let (of, trace) = (of.clone(), trace.clone());
+            async_effect(hand.clone(), move || {
+                let (of, trace) = (of.clone(), trace.clone());
+                async move {
+                    once_more().await;
+                    let n = of.get();
+                    once_more().await;
+                    trace.note((name, n));
+                }
+            })
+        };
+        let _both = (watch("a", &a), watch("b", &b));
+        hand.run();
+        trace.take();
+        a.set(1);
+        hand.run();
+        assert_eq!(trace.take(), [("a", 1)]);
+        b.set(1);
+        hand.run();
+        assert_eq!(trace.take(), [("b", 1)]);
     });
 }

@@ -37,10 +37,10 @@ pub(crate) fn under_each_executor(scene: fn(&Graph, Spawner)) {
     });
     in_graph(move |g| {
         let executor = Arc::new(async_executor::Executor::new());
-        let (stop, stopped) = async_channel();
+        let stop = Door::new();
         let threads: Vec<_> = (0..2)
             .map(|_| {
-                let (executor, stopped) = (executor.clone(), stopped.clone());
+                let (executor, stopped) = (executor.clone(), stop.clone());
                 thread::spawn(move || block_on(executor.run(stopped.wait())))
             })
             .collect();
@@ -77,10 +77,8 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 #[derive(Clone)]
 pub(crate) struct Door(Arc<Mutex<(bool, Vec<Waker>)>>);
 
-fn async_channel() -> (Door, Door) {
-    let door = Door::new();
-    (door.clone(), door)
-}
+/// The doors of runs, in the order in which they started.
+pub(crate) type Doors = Arc<Mutex<Vec<Door>>>;
 
 impl Door {
     pub(crate) fn new() -> Self {

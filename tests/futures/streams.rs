@@ -23,7 +23,7 @@ fn a_stream_begins_with_the_present_value_and_gives_a_slow_consumer_the_newest()
         a.set(3);
         assert_eq!(taken(&mut values), [3]);
         assert_eq!(values.skipped(), 1);
-        assert_eq!(taken(&mut values), []);
+        assert!(taken(&mut values).is_empty());
     });
 }
 

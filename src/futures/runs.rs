@@ -24,7 +24,6 @@ use std::collections::{HashSet, VecDeque};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::ptr::null;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -518,12 +517,12 @@ impl Stretch {
         };
         let watch = caused_by(rounds, || make_watch(board, at, body));
         let mut stretch = cell.lock().take()?;
-        let counts = stretch.newest == Newest::Yes && !stretch.watching.is_empty();
         if matches!(stretch.run.stage, Stage::Due(_)) && matches!(stretch.ending, Ending::Open) {
             // The watch was not run: the graph is shut down, and soon this node is.
             return None;
         }
-        if counts {
+        // Of an older run nothing is watched: its watch ends here.
+        if !stretch.watching.is_empty() {
             stretch.run.watches.push(watch);
         }
         Some(stretch)
@@ -551,28 +550,23 @@ impl Stretch {
     }
 
     fn go_on(&mut self) -> Option<End> {
-        let Self { run, start, newest, .. } = self;
+        let Self { run, start, .. } = self;
         let waker = Waker::from(run.wake.clone());
         let stage = &mut run.stage;
         run.scope.run(|| {
-            let mut frame = Frame::current();
-            if *newest == Newest::No {
-                frame.tracker = null();
+            if let Stage::Due(_) = stage {
+                *stage = Stage::Awaiting(start());
             }
-            frame.enter(|| {
-                if let Stage::Due(_) = stage {
-                    *stage = Stage::Awaiting(start());
-                }
-                let Stage::Awaiting(future) = stage else { return None };
-                match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-                    Poll::Pending => None,
-                    Poll::Ready(end) => {
-                        // Inside the stretch: what the drop writes belongs to it.
-                        *stage = Stage::Ended;
-                        Some(end)
-                    }
-                }
-            })
+            let Stage::Awaiting(future) = stage else { return None };
+            let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+            if polled.is_ready() {
+                // Inside the stretch: what the drop writes belongs to it.
+                *stage = Stage::Ended;
+            }
+            match polled {
+                Poll::Pending => None,
+                Poll::Ready(end) => Some(end),
+            }
         })
     }
 

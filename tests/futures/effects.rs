@@ -1,12 +1,12 @@
 //! Async effects.
 
 use crate::stage::{
-    Door, Doors, Dropped, Hand, Spawner, Trace, block_on, in_graph, in_this, once_more, reporting,
-    under_each_executor,
+    Door, Doors, Dropped, Hand, Spawner, Trace, block_on, in_graph, in_this, once_more, poll_once,
+    reporting, under_each_executor,
 };
 use isobar::{AsyncEffect, Effect, Signal, WhenChanged, async_effect, batch, effect, signal};
 use std::future::pending;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 /// An effect that notes `a` when it starts and when its door opens.
@@ -104,8 +104,11 @@ fn the_latest_wins_and_the_superseded_future_is_dropped() {
 fn a_run_may_finish_and_one_more_follows_for_all_changes() {
     in_graph(|_| {
         let (hand, a) = (Hand::default(), signal(0));
-        let (_effect, trace, doors) = between_doors(&hand, &a, WhenChanged::Finish);
+        let (effect, trace, doors) = between_doors(&hand, &a, WhenChanged::Finish);
+        let mut idle = Box::pin(effect.idle());
+        assert!(poll_once(&mut idle).is_none());
         hand.run();
+        assert!(poll_once(&mut idle).is_none());
         a.set(1);
         a.set(2);
         hand.run();
@@ -113,9 +116,11 @@ fn a_run_may_finish_and_one_more_follows_for_all_changes() {
         doors.lock().unwrap()[0].open();
         hand.run();
         assert_eq!(trace.take(), [("end", 0), ("start", 2)]);
+        assert!(poll_once(&mut idle).is_none());
         doors.lock().unwrap()[1].open();
         hand.run();
         assert_eq!(trace.take(), [("end", 2)]);
+        assert!(poll_once(&mut idle).is_some());
     });
 }
 
@@ -695,5 +700,117 @@ fn two_runs_in_turns_on_one_thread_keep_their_reads_apart() {
         b.set(1);
         hand.run();
         assert_eq!(trace.take(), [("b", 1)]);
+    });
+}
+
+#[test]
+fn a_run_is_superseded_although_the_wave_has_not_come_to_it_yet() {
+    in_graph(|_| {
+        let (hand, a, trace, door) = (Hand::default(), signal(1), Trace::new(), Door::new());
+        let double = a.map(|a| a * 2);
+        let ((reached, at), (release, released)) = (mpsc::channel(), mpsc::channel::<()>());
+        // Older, so the wave comes to it first.
+        let stuck = effect({
+            let a = a.clone();
+            move || {
+                if a.get() == 5 {
+                    reached.send(()).unwrap();
+                    released.recv().unwrap();
+                }
+            }
+        });
+        let watched = async_effect(hand.clone(), {
+            let (a, trace, door) = (a.clone(), trace.clone(), door.clone());
+            move || {
+                let (a, double) = (a.clone(), double.clone());
+                let (trace, door) = (trace.clone(), door.clone());
+                async move {
+                    let a = a.get();
+                    door.wait().await;
+                    trace.note((a, double.get()));
+                }
+            }
+        });
+        hand.run();
+        thread::scope(|threads| {
+            threads.spawn(|| a.set(5));
+            at.recv().unwrap();
+            door.open();
+            hand.run();
+            assert_eq!(trace.take(), [(5, 10)]);
+            release.send(()).unwrap();
+        });
+        hand.run();
+        assert!(trace.take().is_empty());
+        drop((stuck, watched));
+    });
+}
+
+#[test]
+fn of_overlapping_runs_only_the_newest_reads_count() {
+    in_graph(|_| {
+        let (hand, a, b, trace) = (Hand::default(), signal(0), signal(0), Trace::new());
+        let doors = Doors::default();
+        let body = {
+            let (a, b, trace, doors) = (a.clone(), b.clone(), trace.clone(), doors.clone());
+            move || {
+                let (a, b, trace, door) = (a.clone(), b.clone(), trace.clone(), Door::new());
+                doors.lock().unwrap().push(door.clone());
+                async move {
+                    let n = a.get();
+                    trace.note(("start", n));
+                    door.wait().await;
+                    trace.note(("end", b.get()));
+                }
+            }
+        };
+        let builder = AsyncEffect::builder(hand.clone(), body);
+        let effect = builder.when_changed(WhenChanged::Overlap).build();
+        hand.run();
+        a.set(1);
+        hand.run();
+        doors.lock().unwrap()[0].open();
+        hand.run();
+        b.set(1);
+        hand.run();
+        assert_eq!(trace.take(), [("start", 0), ("start", 1), ("end", 0)]);
+        drop(effect);
+    });
+}
+
+#[test]
+fn dispose_waits_for_a_poll_on_another_thread() {
+    under_each_executor(|_, spawner: Spawner| {
+        let trace = Trace::new();
+        let ((reached, at), (release, released)) = (mpsc::channel(), mpsc::channel::<()>());
+        let released = Arc::new(Mutex::new(released));
+        let effect = async_effect(spawner, {
+            let trace = trace.clone();
+            move || {
+                let (trace, reached, released) = (trace.clone(), reached.clone(), released.clone());
+                async move {
+                    let _local = Dropped(trace.clone(), "dropped");
+                    reached.send(()).unwrap();
+                    released.lock().unwrap().recv().unwrap();
+                    trace.note("polled");
+                    pending::<()>().await;
+                }
+            }
+        });
+        at.recv().unwrap();
+        thread::scope(|threads| {
+            let disposing = threads.spawn(|| {
+                effect.dispose();
+                trace.note("disposed");
+            });
+            // A dispose that did not wait would have the time to be over.
+            while !effect.is_disposed() {
+                thread::yield_now();
+            }
+            (0..1_000).for_each(|_| thread::yield_now());
+            release.send(()).unwrap();
+            disposing.join().unwrap();
+        });
+        assert_eq!(trace.take(), ["polled", "dropped", "disposed"]);
     });
 }

@@ -14,7 +14,7 @@ mod spawn;
 
 pub use async_computed::{AsyncComputed, AsyncComputedBuilder, async_computed};
 pub use async_effect::{AsyncEffect, AsyncEffectBuilder, Outcome, async_effect};
-pub use follow::{ValueStream, WaitError, WhenFull};
+pub use follow::{FollowExt, ValueStream, WaitError, WhenFull};
 pub use load::{LoadError, LoadState, Status};
 pub use resource::{Resource, ResourceBuilder, resource};
 pub use runs::WhenChanged;

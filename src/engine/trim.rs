@@ -159,7 +159,7 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// What is needed of one signal.
+    /// What is needed of one signal (holds.md, claim H4).
     fn of(&self, signal: &Node) -> Self {
         let address = std::ptr::from_ref(signal) as usize;
         let followed = self.followed.iter().filter(|(node, _)| *node == address);

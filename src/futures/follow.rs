@@ -256,6 +256,47 @@ async fn condition<T: 'static>(
     }
 }
 
+/// Waiting for [`Readable`] handles, for code that is generic over them; inherent on each handle.
+///
+/// ```
+/// use isobar::{FollowExt, Readable, signal};
+/// use std::sync::Arc;
+/// let a = signal(1);
+/// let any: Arc<dyn Readable<Value = i32>> = Arc::new(a.clone());
+/// let high = any.wait_for(|n| *n > 1);
+/// a.set(2);
+/// assert_eq!(*futures::executor::block_on(high).unwrap(), 2);
+/// ```
+pub trait FollowExt: Readable + Clone + 'static {
+    /// See [`Signal::stream`].
+    fn stream(&self) -> ValueStream<Self::Value> {
+        latest(self)
+    }
+
+    /// See [`Signal::changed`].
+    ///
+    /// # Errors
+    /// [`WaitError`].
+    fn changed(
+        &self,
+    ) -> impl Future<Output = Result<Loaded<Self::Value>, WaitError>> + Send + use<Self> {
+        change(latest(self).skip_waiting())
+    }
+
+    /// See [`Signal::wait_for`].
+    ///
+    /// # Errors
+    /// [`WaitError`].
+    fn wait_for<F: FnMut(&Self::Value) -> bool + Send>(
+        &self,
+        ready: F,
+    ) -> impl Future<Output = Result<Loaded<Self::Value>, WaitError>> + Send + use<Self, F> {
+        condition(latest(self), ready)
+    }
+}
+
+impl<R: Readable + Clone + 'static> FollowExt for R {}
+
 macro_rules! following {
     ($($handle:ident),*) => { $(
         impl<T: Send + Sync + 'static> $handle<T> {

@@ -2,8 +2,8 @@
 test:
     cargo test --release --features cli
 lint:
-    cargo fmt --all --check && cargo clippy --all-targets --features cli,serde,tracing -- -D warnings
+    cargo fmt --all --check && cargo clippy --all-targets --features cli,serde,tracing,tokio -- -D warnings
 docs:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features cli,serde,tracing
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features cli,serde,tracing,tokio
 loom:
     cd loom-tests && cargo test --release

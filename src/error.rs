@@ -122,6 +122,15 @@ pub enum Failure {
         /// What it panicked with.
         message: Arc<str>,
     },
+    /// An executor dropped the task of an async node that was not disposed: it never runs again.
+    #[error(
+        "the executor dropped the task of {node}, which never runs again; keep the executor \
+             for as long as the node, or dispose the node first"
+    )]
+    Abandoned {
+        /// The async effect, async computed or resource.
+        node: Arc<str>,
+    },
     /// A cleanup panicked; the other cleanups ran.
     #[error("a cleanup panicked: {message}")]
     Cleanup {

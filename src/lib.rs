@@ -39,9 +39,15 @@ mod by_key;
 mod operators;
 mod time;
 
+// Layer 6, what awaits.
+#[cfg(feature = "async")]
+mod futures;
+
 pub use by_key::{ComputedByKey, computed_by_key};
 pub use engine::react::{PendingRun, RunOn};
 pub use error::{Failure, Looping, NotKept, ReadError, SettleError, Timeout, WriteError};
+#[cfg(feature = "async")]
+pub use futures::*;
 pub use handle::*;
 pub use operators::Edge;
 pub use revision::Revision;
@@ -72,4 +78,7 @@ mod documents {
     struct Contributing;
     #[doc = include_str!("../docs/TIME_AND_OPERATORS.md")]
     struct TimeAndOperators;
+    #[cfg(feature = "async")]
+    #[doc = include_str!("../docs/ASYNC.md")]
+    struct Async;
 }

@@ -10,7 +10,8 @@ use std::sync::LazyLock;
 use std::{env, fs};
 
 /// From the bottom up; every other file directly in src is the ground below them.
-const LAYERS: [&str; 6] = ["structure", "engine", "handle", "by_key", "time", "operators"];
+const LAYERS: [&str; 7] =
+    ["structure", "engine", "handle", "by_key", "time", "operators", "futures"];
 
 /// The layer of `handle`.
 const HANDLES: usize = 3;

@@ -579,6 +579,18 @@ impl Tracker {
         beyond.get_or_insert_with(spare).private.push((node.counted(), value));
     }
 
+    /// What was recorded so far by a tracker that began without sources.
+    #[cfg(feature = "async")]
+    pub(crate) fn recorded(&self) -> Vec<NodeRef> {
+        let beyond = self.beyond.borrow();
+        let mut nodes = beyond.as_ref().map(|beyond| beyond.more.clone()).unwrap_or_default();
+        if let Some(carried) = self.carried.get() {
+            let reads = carried.reads.lock();
+            nodes.extend(reads.iter().flat_map(|reads| reads.nodes.iter().cloned()));
+        }
+        nodes
+    }
+
     pub(crate) fn carried(&self) -> &Arc<Carried> {
         self.carried
             .get_or_init(|| Arc::new(Carried { reads: Mutex::new(Some(CarriedReads::default())) }))

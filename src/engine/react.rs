@@ -418,7 +418,8 @@ impl EffectRef {
     fn begin_and_run(&self, revision: u64) {
         if self.begin(0) {
             let view = View::new(self.world(), revision);
-            let next = self.run(&view, 0);
+            // What it writes was caused by the run that makes it.
+            let next = self.run(&view, rounds_here().saturating_sub(1));
             self.end(&view, next);
             // The fenced twin of the notification in `end`: no wave may follow.
             self.world().progress.notify();
@@ -707,8 +708,7 @@ impl EffectRef {
         if before & status::RUNNING == 0 {
             return self.take_down();
         }
-        let inside = frame::claims_held() > 0 || RUNNING_HERE.try_with(Cell::get).unwrap_or(1) > 0;
-        if waits == Waits::IfOutside && !inside {
+        if waits == Waits::IfOutside && !is_inside() {
             self.world().progress.wait(None, || {
                 // Acquire: pairs with the end of `take_down`.
                 record.status.load(Acquire) & status::ENDED != 0
@@ -778,7 +778,7 @@ impl EffectRef {
 }
 
 /// Is it the same value, or the same failure?
-fn is_same(node: &Node, old: &Header, new: &Header) -> bool {
+pub(crate) fn is_same(node: &Node, old: &Header, new: &Header) -> bool {
     match (old.failure(), new.failure()) {
         (Some(old), Some(new)) => old == new,
         _ => evaluate::is_equal(node, old, new),
@@ -803,6 +803,17 @@ impl Drop for Running {
         let _ = RUNNING_HERE.try_with(|count| count.set(count.get() - 1));
         let _ = ROUNDS.try_with(|here| here.set(self.0));
     }
+}
+
+/// Is this the inside of an effect or computed, so that somebody may wait for this thread?
+pub(crate) fn is_inside() -> bool {
+    frame::claims_held() > 0 || RUNNING_HERE.try_with(Cell::get).unwrap_or(1) > 0
+}
+
+/// Runs `f` as if `rounds` runs of effects had led to it: a task goes on where an effect left off.
+#[cfg(feature = "async")]
+pub(crate) fn caused_by<R>(rounds: u32, f: impl FnOnce() -> R) -> R {
+    Running::here(rounds, f)
 }
 
 /// How many runs of effects led to the code that asks; 0: none.

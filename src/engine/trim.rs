@@ -117,6 +117,7 @@ fn run(world: &Arc<World>, trim: &mut Trim) -> Over {
     // Acquire: what this clock shows may be judged by the holds read after it (claim H1).
     let now = world.clock.load(Acquire);
     let mut or_newer = world.holds.scan(&mut trim.held);
+    world.holds.scan_followed(&mut trim.followed);
     if seeded(Bug::IgnoreHolds) {
         trim.held.clear();
         or_newer = u64::MAX;
@@ -124,7 +125,7 @@ fn run(world: &Arc<World>, trim: &mut Trim) -> Over {
     let retired = retired.unwrap_or_else(|| world.retired.take());
     let oldest_kept = now.saturating_sub(world.config.history).min(or_newer);
     let oldest_kept = if seeded(Bug::TrimPending) { u64::MAX } else { oldest_kept };
-    let view = View { held: &trim.held, or_newer, oldest_kept };
+    let view = View { held: &trim.held, or_newer, oldest_kept, followed: &trim.followed };
     let mut gone = List::default();
     let mut over = Over::default();
     let unlinked = trim_signals(&mut trim.signals, &view, &mut gone, &mut over);
@@ -153,9 +154,19 @@ struct View<'a> {
     /// At most the clock that the holds were judged by: what is current then, or was superseded
     /// since, stays.
     oldest_kept: u64,
+    /// Signals of which everything is needed from a revision on.
+    followed: &'a [(usize, u64)],
 }
 
 impl View<'_> {
+    /// What is needed of one signal (holds.md, claim H4).
+    fn of(&self, signal: &Node) -> Self {
+        let address = std::ptr::from_ref(signal) as usize;
+        let followed = self.followed.iter().filter(|(node, _)| *node == address);
+        let from = followed.map(|(_, from)| *from).min().unwrap_or(u64::MAX);
+        View { oldest_kept: self.oldest_kept.min(from), ..*self }
+    }
+
     /// Is a value that was current for `from..until` still needed?
     fn needs(&self, from: u64, until: u64) -> bool {
         if until > self.oldest_kept {
@@ -190,7 +201,7 @@ fn trim_signals(
     signals.retain(|listed| {
         // SAFETY: as above; and contents of a signal that is looked at are not dropped.
         let signal = unsafe { listed.as_ref() };
-        unlinked += trim_chain(signal, view, gone);
+        unlinked += trim_chain(signal, &view.of(signal), gone);
         signal.end_trim(has_older(signal)).unwrap_or_else(|| {
             over.left.push(*listed);
             false

@@ -17,6 +17,9 @@ use std::ptr::{NonNull, null_mut};
 #[derive(Debug)]
 pub(crate) struct Holds {
     shared: Mutex<Vec<u64>>,
+    #[cfg(feature = "async")]
+    /// Nodes (by address) of which everything is held from a revision on.
+    followed: Mutex<Vec<(usize, u64)>>,
 }
 
 /// A revision held by this thread; not `Send`.
@@ -31,7 +34,11 @@ pub(crate) struct Held<'g> {
 
 impl Holds {
     pub(crate) fn new() -> Self {
-        Self { shared: Mutex::new(Vec::new()) }
+        Self {
+            shared: Mutex::new(Vec::new()),
+            #[cfg(feature = "async")]
+            followed: Mutex::new(Vec::new()),
+        }
     }
 
     fn id(&self) -> usize {
@@ -92,6 +99,14 @@ impl Holds {
         if let Some(index) = shared.iter().position(|held| *held == revision) {
             shared.swap_remove(index);
         }
+    }
+
+    /// What is followed, in `into`. As with `scan`, what is missing begins at `clock`'s value from
+    /// before the call, or later.
+    pub(crate) fn scan_followed(&self, into: &mut Vec<(usize, u64)>) {
+        into.clear();
+        #[cfg(feature = "async")]
+        into.extend_from_slice(&self.followed.lock());
     }
 
     /// Every held revision, in `into`, sorted; returns the revision from which on all are to be
@@ -245,4 +260,71 @@ pub(crate) fn kept_blocks(into: &mut Vec<*mut Header>) {
         }
     });
     into.sort_unstable();
+}
+
+#[cfg(feature = "async")]
+pub(crate) use follower::Follower;
+
+#[cfg(feature = "async")]
+mod follower {
+    use crate::structure::node::Node;
+    use crate::structure::world::World;
+    use crate::sync::Acquire;
+    use std::sync::Arc;
+
+    /// Holds every version of one signal from a revision on; for who must miss none.
+    #[derive(Debug)]
+    pub(crate) struct Follower {
+        world: Arc<World>,
+        /// The node's address; `None`: ended. Whoever follows counts the node.
+        node: Option<usize>,
+        from: u64,
+    }
+
+    impl Follower {
+        /// Follows from the newest revision on. The caller counts `node` for as long.
+        pub(crate) fn new(world: &Arc<World>, node: &Node) -> Self {
+            let node = std::ptr::from_ref(node) as usize;
+            let mut followed = world.holds.followed.lock();
+            // Acquire: pairs with the flip. The lock orders this read after the clock of any scan
+            // that did not see this entry.
+            let from = world.clock.load(Acquire);
+            followed.push((node, from));
+            drop(followed);
+            Self { world: world.clone(), node: Some(node), from }
+        }
+
+        pub(crate) fn from(&self) -> u64 {
+            self.from
+        }
+
+        /// Needs nothing before `revision` any more.
+        pub(crate) fn advance(&mut self, revision: u64) {
+            self.replace(Some(revision.max(self.from)));
+        }
+
+        /// Needs nothing any more.
+        pub(crate) fn end(&mut self) {
+            self.replace(None);
+            self.node = None;
+        }
+
+        fn replace(&mut self, next: Option<u64>) {
+            let Some(node) = self.node else { return };
+            let mut followed = self.world.holds.followed.lock();
+            if let Some(index) = followed.iter().position(|entry| *entry == (node, self.from)) {
+                match next {
+                    Some(next) => followed[index].1 = next,
+                    None => drop(followed.swap_remove(index)),
+                }
+            }
+            self.from = next.unwrap_or(self.from);
+        }
+    }
+
+    impl Drop for Follower {
+        fn drop(&mut self) {
+            self.end();
+        }
+    }
 }

@@ -172,6 +172,7 @@ pub(crate) struct LogEntry {
 #[derive(Debug)]
 pub(crate) struct Trim {
     pub(crate) held: Vec<u64>,
+    pub(crate) followed: Vec<(usize, u64)>,
     pub(crate) kept: Vec<*mut Header>,
     /// Retired memos that held revisions still need.
     pub(crate) waiting: *mut Header,
@@ -259,6 +260,7 @@ impl World {
             retired: Chain::new(),
             trim: Mutex::new(Trim {
                 held: Vec::new(),
+                followed: Vec::new(),
                 kept: Vec::new(),
                 waiting: null_mut(),
                 limbo: VecDeque::new(),

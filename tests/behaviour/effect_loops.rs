@@ -263,3 +263,22 @@ fn an_effect_that_ran_long_and_came_to_rest_is_not_named_in_a_later_loop() {
         assert!(!told.contains("patient"), "{told}");
     });
 }
+
+#[test]
+fn a_loop_through_the_first_run_of_a_nested_effect_is_stopped() {
+    in_reporting_graph(|g, failures| {
+        let a = signal(0);
+        let outer = effect({
+            let a = a.clone();
+            move || {
+                a.get();
+                let a = a.clone();
+                effect(move || a.set(a.peek() + 1)).detach();
+            }
+        });
+        assert!(g.settle().is_err());
+        assert!(a.get() < 200);
+        assert_eq!(failures.take().len(), 1);
+        drop(outer);
+    });
+}

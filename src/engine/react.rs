@@ -684,20 +684,21 @@ impl EffectRef {
         queue.leave_to(self.world());
     }
 
-    /// Where the marker stopped early it has told nobody who asks. An effect that wrote a source
-    /// of a dirty computed before this one ran has caused the next run, which is then this
-    /// thread's. Else it may be a commit that is not visible yet, to be waited for by whoever has
-    /// nothing of its own to wait for.
+    /// Where the marker stopped early, or came before the subscription, it has told nobody who
+    /// asks. What is visible by now is for this thread, which ran the effect before. The rest is
+    /// to be waited for by whoever has nothing of its own to wait for.
     fn ask_again(&self, seen: u64) {
         let world = self.world();
-        // Relaxed: of the effects that this runner ran; else a hint, as in `ask`.
-        if world.caused.load(Relaxed) > seen {
-            // Relaxed: as above.
-            let rounds = self.rounds().max(world.caused_rounds.load(Relaxed));
-            ask(&self.0, rounds, participants::current().number());
-        } else {
-            ask(&self.0, self.rounds(), NOBODY);
+        if self.stamp() > world.now() {
+            return ask(&self.0, self.rounds(), NOBODY);
         }
+        // An effect that wrote a source of a dirty computed before this one ran has caused the
+        // next run.
+        // Relaxed: of the effects that this runner ran; else a hint, as in `ask`.
+        let caused = world.caused.load(Relaxed) > seen;
+        // Relaxed: as above.
+        let rounds = if caused { world.caused_rounds.load(Relaxed) } else { 0 };
+        ask(&self.0, self.rounds().max(rounds), participants::current().number());
     }
 
     /// After this no run starts. Waits, if asked to and if nobody can be waiting for this thread.

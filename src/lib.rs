@@ -34,7 +34,12 @@ mod structure;
 mod engine;
 // Layer 4, what users hold.
 mod handle;
+// Layer 5, what is built of handles.
+#[cfg(feature = "collections")]
+mod collections;
 
+#[cfg(feature = "collections")]
+pub use collections::*;
 pub use engine::react::RunOn;
 pub use error::{Failure, Looping, NotKept, ReadError, SettleError, Timeout, WriteError};
 pub use handle::*;
@@ -61,6 +66,9 @@ mod documents {
     struct Architecture;
     #[doc = include_str!("../docs/GLOSSARY.md")]
     struct Glossary;
+    #[cfg(feature = "collections")]
+    #[doc = include_str!("../docs/COLLECTIONS.md")]
+    struct Collections;
     #[doc = include_str!("../docs/CONTRIBUTING.md")]
     struct Contributing;
 }

@@ -74,11 +74,7 @@ fn commits_waves_and_failures_are_told() {
         a.set(1);
         assert_eq!(
             lines.take(),
-            [
-                "TRACE message=commit graph=g revision=2",
-                "wave graph=g revision=2 effects=1",
-                "end"
-            ]
+            ["TRACE message=commit graph=g revision=2", "wave graph=g revision=2 effects=1", "end"]
         );
         a.set(2);
         let told = lines.take();

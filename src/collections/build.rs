@@ -39,6 +39,11 @@ impl<C> CollectionBuilder<C> {
         self
     }
 
+    /// The same, for the collection that another one is made of.
+    pub(super) fn of_other<D>(self) -> CollectionBuilder<D> {
+        CollectionBuilder { name: self.name, world: self.world, collection: PhantomData }
+    }
+
     pub(super) fn parts(self) -> (Arc<World>, Option<Arc<str>>) {
         (self.world.unwrap_or_else(|| Frame::current().world()), self.name)
     }

@@ -12,7 +12,6 @@ use crate::sync::Mutex;
 use crate::{Computed, Effect, Loaded, Node, Signal, batch, transaction};
 use imbl::ordmap::DiffItem;
 use std::convert::Infallible;
-use std::fmt::{self, Debug};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
@@ -348,33 +347,6 @@ impl<K: Key, V: Item> Readable for ReadMap<K, V> {
     }
 }
 
-impl<K, V> Clone for ReadMap<K, V> {
-    fn clone(&self) -> Self {
-        Self { core: self.core.clone() }
-    }
-}
-
-impl<K, V> PartialEq for ReadMap<K, V> {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.core, &other.core)
-    }
-}
-
-impl<K, V> Eq for ReadMap<K, V> {}
-
-impl<K, V> Hash for ReadMap<K, V> {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.core).hash(state);
-    }
-}
-
-/// Shows the name; neither reads nor evaluates.
-impl<K: Key, V: Item> Debug for ReadMap<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ReadMap").field(&self.name()).finish()
-    }
-}
-
 #[cfg(feature = "serde")]
 impl<K, V> serde::Serialize for ReadMap<K, V>
 where
@@ -577,7 +549,7 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
         self.write(Scope::Whole, f)
     }
 
-    fn scope_of<Q: Hash + ?Sized>(&self, key: &Q) -> Scope {
+    pub(super) fn scope_of<Q: Hash + ?Sized>(&self, key: &Q) -> Scope {
         Scope::Parts(vec![self.read.hash_of(key)])
     }
 
@@ -590,7 +562,7 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
     /// One write. Where it is collected it may be replayed on another map, so it wakes whatever
     /// it may concern; at top level it wakes what it changes.
     #[track_caller]
-    fn write<R: Send + 'static>(
+    pub(super) fn write<R: Send + 'static>(
         &self,
         scope: Scope,
         mut op: impl FnMut(&mut PersistentMap<K, V>) -> R + Send + 'static,
@@ -702,29 +674,5 @@ impl<K: Key, V: Item> Readable for ReactiveMap<K, V> {
     }
 }
 
-impl<K, V> Clone for ReactiveMap<K, V> {
-    fn clone(&self) -> Self {
-        Self { read: self.read.clone(), entries: self.entries.clone() }
-    }
-}
-
-impl<K, V> PartialEq for ReactiveMap<K, V> {
-    fn eq(&self, other: &Self) -> bool {
-        self.entries == other.entries
-    }
-}
-
-impl<K, V> Eq for ReactiveMap<K, V> {}
-
-impl<K, V> Hash for ReactiveMap<K, V> {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.entries.hash(state);
-    }
-}
-
-/// Shows the name; neither reads nor evaluates.
-impl<K: Key, V: Item> Debug for ReactiveMap<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ReactiveMap").field(&self.name()).finish()
-    }
-}
+super::handles!(ReadMap<K: Key, V: Item>, core);
+super::handles!(ReactiveMap<K: Key, V: Item>, read, entries);

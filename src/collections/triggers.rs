@@ -137,10 +137,6 @@ impl<N: PartReader> Triggers<N> {
     pub(super) fn is_empty(&self) -> bool {
         self.parts.lock().slots.is_empty()
     }
-
-    pub(super) fn world(&self) -> &Arc<World> {
-        &self.world
-    }
 }
 
 fn trigger(world: &Arc<World>, name: &str) -> Signal<()> {

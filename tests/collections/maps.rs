@@ -2,8 +2,7 @@
 
 use crate::ignore;
 use crate::stage::{Count, in_graph, says};
-use isobar::{Computed, Effect, Graph, ReactiveMap, ReadMap, batch, computed, effect, transaction};
-use std::sync::{Arc, Barrier, OnceLock};
+use isobar::{Effect, Graph, ReactiveMap, ReadMap, batch, computed, effect, transaction};
 
 type Map = ReactiveMap<char, i32>;
 type Write = (&'static str, fn(&Map));
@@ -44,16 +43,8 @@ fn ab() -> Map {
 }
 
 fn counting(map: &Map, read: fn(&ReadMap<char, i32>)) -> (Count, Effect) {
-    let runs = Count::new();
-    let watch = effect({
-        let (map, runs) = (map.read_only(), runs.clone());
-        move || {
-            runs.tick();
-            read(&map);
-        }
-    });
-    runs.take();
-    (runs, watch)
+    let map = map.read_only();
+    crate::counting(move || read(&map))
 }
 
 /// Each read against each write, made at top level, in a batch, in a draft, or in an effect.
@@ -395,57 +386,4 @@ fn nodes_of_keys_go_when_nobody_observes_them() {
         drop(map);
         assert_eq!(g.stats().live_nodes, 0);
     });
-}
-
-#[test]
-fn a_key_first_read_while_others_write_it_is_never_stale() {
-    in_graph(|g| {
-        for round in 0..if cfg!(miri) { 5 } else { 300 } {
-            let map: Arc<ReactiveMap<i32, i32>> = Arc::new(ReactiveMap::builder().graph(g).build());
-            let observed = OnceLock::new();
-            let start = Barrier::new(3);
-            std::thread::scope(|threads| {
-                for key in 0..2 {
-                    let (map, start) = (&map, &start);
-                    threads.spawn(move || {
-                        start.wait();
-                        for n in 1..=20 {
-                            if round % 2 == 0 {
-                                map.insert(key, n);
-                            } else {
-                                batch(|| map.insert(key, n));
-                            }
-                        }
-                    });
-                }
-                let (map, start, observed) = (&map, &start, &observed);
-                threads.spawn(move || {
-                    start.wait();
-                    let early: Vec<_> = (0..20).map(|_| pair_of(g, map)).collect();
-                    observed.set(early).ok();
-                });
-            });
-            for pair in observed.get().unwrap() {
-                assert_eq!(pair.get(), (Some(20), Some(20)));
-            }
-        }
-    });
-}
-
-/// A computed of two keys and of everything, which must agree; read while the keys are written.
-fn pair_of(g: &Graph, map: &Arc<ReactiveMap<i32, i32>>) -> Computed<(Option<i32>, Option<i32>)> {
-    let both = g.computed({
-        let map = map.clone();
-        move || {
-            let apart = (map.get(&0), map.get(&1));
-            let all = map.load();
-            assert_eq!(apart, (all.get(&0).copied(), all.get(&1).copied()));
-            apart
-        }
-    });
-    both.get();
-    let now = g.snapshot();
-    let (apart, all) = (now.get(&both), now.load(&**map));
-    assert_eq!(apart, (all.get(&0).copied(), all.get(&1).copied()));
-    both
 }

@@ -180,8 +180,10 @@ impl<T: Item> VecChanges<T> {
     pub fn poll(&mut self) -> Vec<VecDiff<T>> {
         let mut diffs: Vec<_> = std::mem::take(&mut self.rest).into_iter().rev().collect();
         let now = Sequence::clone(&self.vec.load());
-        let steps = self.seen.as_ref().and_then(|seen| now.steps_since(seen));
-        diffs.extend(steps.unwrap_or_else(|| vec![VecDiff::Reset { values: (*now).clone() }]));
+        match self.seen.as_ref().and_then(|seen| now.steps_since(seen)) {
+            Some(steps) => diffs.extend(steps.cloned()),
+            None => diffs.push(VecDiff::Reset { values: (*now).clone() }),
+        }
         self.seen = Some(now);
         diffs
     }

@@ -5,7 +5,7 @@
 //! differ in time of the difference. Only what is published is remembered, lest a draft or an old
 //! snapshot move the place everybody else starts from.
 
-use super::map::{ByKey, Entries, Item, Key, ReadMap};
+use super::map::{ByKey, Entries, Item, Key, ReadMap, put};
 use super::sequence::Sequence;
 use super::{PersistentMap, ReadVec};
 use crate::engine::frame::Frame;
@@ -66,15 +66,6 @@ impl<'a, K, V> Step<'a, K, V> {
     }
 }
 
-/// Sets or removes, and shares the old tree where that changes nothing.
-fn put<K: Key, V: Item>(map: &mut PersistentMap<K, V>, key: &K, value: Option<V>) {
-    match value {
-        Some(value) if map.get(key) == Some(&value) => {}
-        Some(value) => drop(map.insert(key.clone(), value)),
-        None => drop(map.remove(key)),
-    }
-}
-
 /// What becomes of each entry by itself.
 #[track_caller]
 fn each<K: Key, V: Item, U: Item>(
@@ -88,7 +79,7 @@ fn each<K: Key, V: Item, U: Item>(
         kept.collect::<PersistentMap<K, U>>()
     };
     Arc::new(incremental(entries, whole, move |output, step| {
-        put(output, step.key, step.new.and_then(|new| f(step.key, new)));
+        drop(put(output, step.key, step.new.and_then(|new| f(step.key, new))));
     }))
 }
 
@@ -261,7 +252,7 @@ fn regroup<G: Key, K: Key, V: Item>(
     value: Option<&V>,
 ) {
     let mut members = groups.get(&group).cloned().unwrap_or_default();
-    put(&mut members, key, value.cloned());
+    drop(put(&mut members, key, value.cloned()));
     if members.is_empty() {
         groups.remove(&group);
     } else {

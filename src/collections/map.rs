@@ -414,10 +414,7 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
     #[track_caller]
     pub fn insert(&self, key: K, value: V) -> Option<V> {
         let scope = self.scope_of(&key);
-        self.write(scope, move |entries| match entries.get(&key) {
-            Some(old) if *old == value => Some(old.clone()),
-            _ => entries.insert(key.clone(), value.clone()),
-        })
+        self.write(scope, move |entries| put(entries, &key, Some(value.clone())))
     }
 
     /// Removes a key; returns the value it had.
@@ -431,7 +428,7 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
         K: std::borrow::Borrow<Q>,
     {
         let (scope, key) = (self.scope_of(key), key.to_owned());
-        self.write(scope, move |entries| entries.remove(key.borrow()))
+        self.write(scope, move |entries| put(entries, &key, None))
     }
 
     /// Makes a key's new value of its old one, if it has one; false if not. No concurrent update
@@ -451,7 +448,7 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
         let (scope, key) = (self.scope_of(key), key.clone());
         self.write(scope, move |entries| match entries.get(&key).map(&mut f) {
             Some(value) => {
-                entries.insert(key.clone(), value);
+                put(entries, &key, Some(value));
                 true
             }
             None => false,
@@ -467,10 +464,8 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
     pub fn alter(&self, key: K, mut f: impl FnMut(Option<&V>) -> Option<V> + Send + 'static) {
         let scope = self.scope_of(&key);
         self.write(scope, move |entries| {
-            match f(entries.get(&key)) {
-                Some(value) => entries.insert(key.clone(), value),
-                None => entries.remove(&key),
-            };
+            let value = f(entries.get(&key));
+            put(entries, &key, value);
         });
     }
 
@@ -483,7 +478,11 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
         let more: Vec<(K, V)> = entries.into_iter().collect();
         let hashes = more.iter().map(|(key, _)| self.read.hash_of(key));
         let scope = Scope::Parts(hashes.collect());
-        self.write(scope, move |entries| entries.extend(more.iter().cloned()));
+        self.write(scope, move |entries| {
+            for (key, value) in &more {
+                put(entries, key, Some(value.clone()));
+            }
+        });
     }
 
     /// Removes many keys in one commit. Costs time in proportion to their number.
@@ -496,7 +495,7 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
         let scope = Scope::Parts(keys.iter().map(|key| self.read.hash_of(key)).collect());
         self.write(scope, move |entries| {
             for key in &keys {
-                entries.remove(key);
+                put(entries, key, None);
             }
         });
     }
@@ -610,11 +609,12 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
         let old = self.entries.load();
         let mut new = PersistentMap::clone(&old);
         let result = op(&mut new);
-        if new.ptr_eq(&old) || new == *old {
+        if new.ptr_eq(&old) {
             return result;
         }
         let scope = match scope {
             Scope::Parts(hashes) => Scope::Parts(hashes.clone()),
+            _ if new == *old => return result,
             _ if self.read.core.readers.is_empty() => Scope::Whole,
             _ => Scope::Parts(self.differing(&old, &new)),
         };
@@ -632,6 +632,20 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
             DiffItem::Update { new: (key, _), .. } => key,
         });
         keys.map(|key| self.read.hash_of(key)).collect()
+    }
+}
+
+/// Sets or removes; returns the value before. What changes nothing leaves the very same map.
+pub(super) fn put<K: Key, V: Item>(
+    entries: &mut PersistentMap<K, V>,
+    key: &K,
+    value: Option<V>,
+) -> Option<V> {
+    match value {
+        Some(value) if entries.get(key) == Some(&value) => Some(value),
+        Some(value) => entries.insert(key.clone(), value),
+        None if !entries.contains_key(key) => None,
+        None => entries.remove(key),
     }
 }
 

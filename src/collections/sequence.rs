@@ -110,28 +110,37 @@ impl<T: Item> Sequence<T> {
     }
 
     /// What was done since `seen`; `None` if that is too long ago, or of another line.
-    pub(super) fn steps_since(&self, seen: &Self) -> Option<Vec<VecDiff<T>>> {
+    pub(super) fn steps_since(&self, seen: &Self) -> Option<impl Iterator<Item = &VecDiff<T>>> {
         let seen = seen.number();
         let newer = self.log.iter().rev().take_while(|(number, _)| *number > seen).count();
-        let met = match self.log.len() - newer {
-            0 => self.before,
-            older => self.log[older - 1].0,
-        };
-        let newer = self.log.iter().skip(self.log.len() - newer);
-        (met == seen).then(|| newer.map(|(_, diff)| diff.clone()).collect())
+        let start = self.log.len() - newer;
+        let met = if start == 0 { self.before } else { self.log[start - 1].0 };
+        (met == seen).then(|| (start..self.log.len()).map(|index| &self.log[index].1))
     }
 
-    /// Are all steps since `old` updates? Then these indices are where they may differ.
-    fn updated_since(&self, old: &Self) -> Option<Vec<usize>> {
-        let index_of = |step: VecDiff<T>| match step {
-            VecDiff::Update { index, .. } => Some(index),
-            _ => None,
-        };
-        self.steps_since(old)?.into_iter().map(index_of).collect()
+    /// Is it what `old` was, given as many values and the steps between?
+    fn is_same_after<'a>(&self, old: &Self, steps: impl Iterator<Item = &'a VecDiff<T>>) -> bool
+    where
+        T: 'a,
+    {
+        let (mut updated, mut first_shifted) = (Vec::new(), usize::MAX);
+        for step in steps {
+            match step {
+                VecDiff::Update { index, .. } => updated.push(*index),
+                VecDiff::Insert { index, .. } | VecDiff::Remove { index, .. } => {
+                    first_shifted = first_shifted.min(*index);
+                }
+                VecDiff::Move { from, to } => first_shifted = first_shifted.min(*from).min(*to),
+                VecDiff::Reset { .. } => first_shifted = 0,
+            }
+        }
+        updated.retain(|index| *index < first_shifted);
+        let (now, then) = (self.items.skip(first_shifted), old.items.skip(first_shifted));
+        updated.iter().all(|index| self.items[*index] == old.items[*index]) && now == then
     }
 }
 
-/// By their values; in time proportional to the steps between the two where these are updates.
+/// By their values; looked at are those that the steps between the two may have changed.
 impl<T: Item> PartialEq for Sequence<T> {
     fn eq(&self, other: &Self) -> bool {
         if self.number() == other.number() {
@@ -140,8 +149,8 @@ impl<T: Item> PartialEq for Sequence<T> {
         if self.items.len() != other.items.len() {
             return false;
         }
-        match other.updated_since(self) {
-            Some(indices) => indices.iter().all(|index| self.items[*index] == other.items[*index]),
+        match other.steps_since(self) {
+            Some(steps) => other.is_same_after(self, steps),
             None => self.items == other.items,
         }
     }

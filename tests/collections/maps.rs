@@ -1,7 +1,7 @@
 //! Who is woken by which write to a map, and that nobody else is.
 
 use crate::ignore;
-use crate::stage::{Count, in_graph, says};
+use crate::stage::{Count, in_graph, in_reporting_graph, reporting_to, says};
 use isobar::{Effect, Graph, ReactiveMap, ReadMap, batch, computed, effect, transaction};
 
 type Map = ReactiveMap<char, i32>;
@@ -97,7 +97,7 @@ fn the_same_holds_in_an_effect() {
 
 #[test]
 fn several_writes_in_a_batch_are_one_commit_with_other_signals() {
-    in_graph(|g| {
+    in_reporting_graph(|g, failures| {
         let (map, sum) = (ab(), g.signal(3));
         let runs = Count::new();
         let check = effect!([map, sum, runs] {
@@ -112,6 +112,7 @@ fn several_writes_in_a_batch_are_one_commit_with_other_signals() {
             sum.set(7);
         });
         assert_eq!((runs.take(), g.stats().commits - before), (2, 1));
+        failures.expect_silence();
         drop(check);
     });
 }
@@ -350,8 +351,8 @@ fn writes_inside_a_computed_are_refused_by_name() {
 
 #[test]
 fn an_effect_may_write_a_map_of_another_graph_in_one_commit() {
-    in_graph(|g| {
-        let other = Graph::new();
+    in_reporting_graph(|g, failures| {
+        let other = reporting_to(&failures);
         let map: ReactiveMap<char, i32> = ReactiveMap::builder().graph(&other).build();
         let runs = Count::new();
         let torn = other.effect({
@@ -366,6 +367,7 @@ fn an_effect_may_write_a_map_of_another_graph_in_one_commit() {
         assert_eq!(map.get(&'a'), Some(0));
         trigger.set(1);
         assert_eq!((map.get(&'a'), runs.take()), (Some(1), 3));
+        failures.expect_silence();
         drop((torn, write));
     });
 }

@@ -90,17 +90,29 @@ fn a_reader_of_an_index_sees_what_comes_there() {
 }
 
 #[test]
-fn a_reader_of_the_end_wakes_only_when_it_differs() {
+fn a_reader_of_the_last_value_hears_of_a_splice_that_shrinks() {
     in_graph(|_| {
-        let list = List::from_iter([0, 1]);
+        let list = List::from_iter([0, 0]);
         let trace = Trace::new();
-        let _watch = effect!([list, trace] {
-            let end = list.load().len() - 1;
-            ignore(end);
-            trace.note(list.slice(..2))
-        });
-        list.splice(0..1, [1]).unwrap();
-        assert_eq!(trace.take(), [[0, 1], [1, 1]]);
+        let _watch = effect!([list, trace] trace.note(list.last()));
+        assert_eq!(list.splice(0..2, [1]), Ok(vec![0, 0]));
+        assert_eq!(trace.take(), [Some(0), Some(1)]);
+    });
+}
+
+#[test]
+fn what_reads_a_slice_is_gone_with_its_observer() {
+    in_graph(|g| {
+        let list = List::from_iter([1, 2, 3, 4]);
+        let at_rest = g.stats().live_nodes;
+        let trace = Trace::new();
+        let watch = effect!([list, trace] trace.note(list.slice(1..2)));
+        list.splice(1..3, [20, 30]).unwrap();
+        list.set(1, 200).unwrap();
+        list.set(3, 5).unwrap();
+        assert_eq!(trace.take(), [[2], [20], [200]]);
+        drop(watch);
+        assert_eq!(g.stats().live_nodes, at_rest);
     });
 }
 

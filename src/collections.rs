@@ -38,6 +38,19 @@ macro_rules! handles {
 }
 use handles;
 
+/// Collections serialize as what they hold.
+macro_rules! serialized {
+    ($handle:ident<$($type:ident: $bound:ident),+>, $collect:ident, $contents:ident) => {
+        #[cfg(feature = "serde")]
+        impl<$($type: $bound + serde::Serialize),+> serde::Serialize for $handle<$($type),+> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.$collect(self.$contents().iter())
+            }
+        }
+    };
+}
+use serialized;
+
 mod build;
 mod diff;
 mod incremental;
@@ -49,7 +62,7 @@ mod vec;
 
 pub use build::CollectionBuilder;
 pub use diff::{MapChanges, MapDiff, VecChanges, VecDiff};
-pub use map::{Item, Key, ReactiveMap, ReadMap};
+pub use map::{Item as CollectionItem, Key as CollectionKey, ReactiveMap, ReadMap};
 pub use sequence::Sequence;
 pub use set::{ReactiveSet, ReadSet};
 pub use vec::{OutOfRange, ReactiveVec, ReadVec};

@@ -66,8 +66,10 @@ pub(super) enum ByKey<K, V> {
     /// In the map itself, which is computed.
     Derived,
     /// From what the source has for the key, tracked.
-    From(Arc<dyn Fn(&K) -> Option<V> + Send + Sync>),
+    From(OfKeyInSource<K, V>),
 }
+
+type OfKeyInSource<K, V> = Arc<dyn Fn(&K) -> Option<V> + Send + Sync>;
 
 /// What depends on more than one key; made when first asked for.
 struct WholeReaders<K, V> {
@@ -344,17 +346,6 @@ impl<K: Key, V: Item> Readable for ReadMap<K, V> {
 
     fn node(&self) -> &Node {
         self.core.entries.node()
-    }
-}
-
-#[cfg(feature = "serde")]
-impl<K, V> serde::Serialize for ReadMap<K, V>
-where
-    K: Key + serde::Serialize,
-    V: Item + serde::Serialize,
-{
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.load().iter())
     }
 }
 
@@ -690,3 +681,5 @@ impl<K: Key, V: Item> Readable for ReactiveMap<K, V> {
 
 super::handles!(ReadMap<K: Key, V: Item>, core);
 super::handles!(ReactiveMap<K: Key, V: Item>, read, entries);
+super::serialized!(ReadMap<K: Key, V: Item>, collect_map, load);
+super::serialized!(ReactiveMap<K: Key, V: Item>, collect_map, load);

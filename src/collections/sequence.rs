@@ -8,19 +8,37 @@ use super::{PersistentVec, VecDiff};
 use crate::sync::Relaxed;
 use crate::sync::count::AtomicU64;
 use std::ops::{Deref, Range};
+use std::sync::Arc;
 
 /// The value of a [`ReactiveVec`](crate::ReactiveVec): a [`PersistentVec`], to which it
-/// dereferences, with a log of the last thousand changes.
+/// dereferences, with a log of its last changes, at least a thousand.
 #[derive(Clone, Debug)]
 pub struct Sequence<T> {
     items: PersistentVec<T>,
-    /// Each step with its number, which no other step has; numbers grow along a line.
-    log: PersistentVec<(u64, VecDiff<T>)>,
-    /// The number of the state before the log.
+    log: Log<T>,
+}
+
+/// The last steps, the newest first, in two lists: the older one goes as a whole when the younger
+/// is full, so a step costs one small block and the log is bounded.
+#[derive(Clone, Debug)]
+struct Log<T> {
+    recent: Option<Arc<Link<T>>>,
+    /// In `recent`.
+    length: usize,
+    older: Option<Arc<Link<T>>>,
+    /// The number of the state before the oldest step.
     before: u64,
 }
 
-/// Who is further behind begins again.
+/// A step with its number, which no other step has; numbers grow along a line.
+#[derive(Debug)]
+struct Link<T> {
+    number: u64,
+    step: VecDiff<T>,
+    previous: Option<Arc<Link<T>>>,
+}
+
+/// Who is further behind, up to twice as far, begins again.
 const REMEMBERED: usize = 1024;
 
 fn next_number() -> u64 {
@@ -29,21 +47,57 @@ fn next_number() -> u64 {
     NUMBERS.fetch_add(1, Relaxed)
 }
 
-impl<T: Item> Sequence<T> {
-    pub(super) fn new(items: PersistentVec<T>) -> Self {
-        Self { items, log: PersistentVec::new(), before: next_number() }
+impl<T> Log<T> {
+    fn new() -> Self {
+        Self { recent: None, length: 0, older: None, before: next_number() }
     }
 
     fn number(&self) -> u64 {
-        self.log.back().map_or(self.before, |(number, _)| *number)
+        let newest = self.recent.as_ref().or(self.older.as_ref());
+        newest.map_or(self.before, |link| link.number)
     }
 
-    fn note(&mut self, diff: VecDiff<T>) {
-        self.log.push_back((next_number(), diff));
-        if self.log.len() > REMEMBERED {
-            let oldest = self.log.pop_front();
-            self.before = oldest.map_or(self.before, |(number, _)| number);
+    fn note(&mut self, step: VecDiff<T>) {
+        if self.length == REMEMBERED {
+            let forgotten = std::mem::replace(&mut self.older, self.recent.take());
+            self.before = forgotten.map_or(self.before, |link| link.number);
+            self.length = 0;
         }
+        let previous = self.recent.take();
+        self.recent = Some(Arc::new(Link { number: next_number(), step, previous }));
+        self.length += 1;
+    }
+
+    /// The steps after the state with this number, the oldest first, if it is remembered.
+    fn since(&self, seen: u64) -> Option<impl DoubleEndedIterator<Item = &VecDiff<T>>> {
+        let links =
+            |newest| std::iter::successors(newest, |link: &&Link<T>| link.previous.as_deref());
+        let mut links = links(self.recent.as_deref()).chain(links(self.older.as_deref()));
+        let (mut steps, mut met) = (Vec::new(), self.before);
+        for link in &mut links {
+            if link.number <= seen {
+                met = link.number;
+                break;
+            }
+            steps.push(&link.step);
+        }
+        (met == seen).then(|| steps.into_iter().rev())
+    }
+}
+
+impl<T> Drop for Link<T> {
+    /// One after the other: lists are long and stacks may be small.
+    fn drop(&mut self) {
+        let mut next = self.previous.take();
+        while let Some(mut link) = next.and_then(Arc::into_inner) {
+            next = link.previous.take();
+        }
+    }
+}
+
+impl<T: Item> Sequence<T> {
+    pub(super) fn new(items: PersistentVec<T>) -> Self {
+        Self { items, log: Log::new() }
     }
 
     pub(super) fn push(&mut self, value: T) {
@@ -52,19 +106,19 @@ impl<T: Item> Sequence<T> {
 
     pub(super) fn insert(&mut self, index: usize, value: T) {
         self.items.insert(index, value.clone());
-        self.note(VecDiff::Insert { index, value });
+        self.log.note(VecDiff::Insert { index, value });
     }
 
     pub(super) fn remove(&mut self, index: usize) -> T {
         let old = self.items.remove(index);
-        self.note(VecDiff::Remove { index, old: old.clone() });
+        self.log.note(VecDiff::Remove { index, old: old.clone() });
         old
     }
 
     pub(super) fn set(&mut self, index: usize, value: T) {
         if self.items[index] != value {
             let old = self.items.set(index, value.clone());
-            self.note(VecDiff::Update { index, old, value });
+            self.log.note(VecDiff::Update { index, old, value });
         }
     }
 
@@ -72,7 +126,7 @@ impl<T: Item> Sequence<T> {
         if from != to {
             let value = self.items.remove(from);
             self.items.insert(to, value);
-            self.note(VecDiff::Move { from, to });
+            self.log.note(VecDiff::Move { from, to });
         }
     }
 
@@ -110,12 +164,11 @@ impl<T: Item> Sequence<T> {
     }
 
     /// What was done since `seen`; `None` if that is too long ago, or of another line.
-    pub(super) fn steps_since(&self, seen: &Self) -> Option<impl Iterator<Item = &VecDiff<T>>> {
-        let seen = seen.number();
-        let newer = self.log.iter().rev().take_while(|(number, _)| *number > seen).count();
-        let start = self.log.len() - newer;
-        let met = if start == 0 { self.before } else { self.log[start - 1].0 };
-        (met == seen).then(|| (start..self.log.len()).map(|index| &self.log[index].1))
+    pub(super) fn steps_since(
+        &self,
+        seen: &Self,
+    ) -> Option<impl DoubleEndedIterator<Item = &VecDiff<T>>> {
+        self.log.since(seen.log.number())
     }
 
     /// Is it what `old` was, given as many values and the steps between?
@@ -143,7 +196,7 @@ impl<T: Item> Sequence<T> {
 /// By their values; looked at are those that the steps between the two may have changed.
 impl<T: Item> PartialEq for Sequence<T> {
     fn eq(&self, other: &Self) -> bool {
-        if self.number() == other.number() {
+        if self.log.number() == other.log.number() {
             return true;
         }
         if self.items.len() != other.items.len() {

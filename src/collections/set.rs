@@ -118,6 +118,11 @@ impl<T: Key> ReadSet<T> {
     pub fn name(&self) -> String {
         self.map.name()
     }
+
+    /// The node of the whole collection.
+    pub fn node(&self) -> &Node {
+        Readable::node(self)
+    }
 }
 
 impl<T: Key> Sealed for ReadSet<T> {}
@@ -294,3 +299,5 @@ impl<T: Key> Readable for ReactiveSet<T> {
 
 super::handles!(ReadSet<T: Key>, map);
 super::handles!(ReactiveSet<T: Key>, map, read);
+super::serialized!(ReadSet<T: Key>, collect_seq, elements);
+super::serialized!(ReactiveSet<T: Key>, collect_seq, elements);

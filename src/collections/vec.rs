@@ -235,6 +235,11 @@ impl<T: Item> ReadVec<T> {
     pub fn name(&self) -> String {
         self.core.items.node().name()
     }
+
+    /// The node of the whole collection.
+    pub fn node(&self) -> &Node {
+        Readable::node(self)
+    }
 }
 
 fn bounds(range: impl RangeBounds<usize>) -> (usize, usize) {
@@ -259,13 +264,6 @@ impl<T: Item> Readable for ReadVec<T> {
 
     fn node(&self) -> &Node {
         self.core.items.node()
-    }
-}
-
-#[cfg(feature = "serde")]
-impl<T: Item + serde::Serialize> serde::Serialize for ReadVec<T> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.load().iter())
     }
 }
 
@@ -718,3 +716,5 @@ impl<T: Item> Readable for ReactiveVec<T> {
 
 super::handles!(ReadVec<T: Item>, core);
 super::handles!(ReactiveVec<T: Item>, read, items);
+super::serialized!(ReadVec<T: Item>, collect_seq, load);
+super::serialized!(ReactiveVec<T: Item>, collect_seq, load);

@@ -4,6 +4,10 @@ use crate::stage::{Count, caught, in_graph, says};
 use crate::{counting, ignore};
 use isobar::{ReactiveMap, ReactiveSet, batch};
 
+type Write = (&'static str, fn(&ReactiveMap<i32, i32>));
+/// What it is called, the read, and the names of the writes that wake it.
+type Read = (&'static str, Box<dyn FnMut() + Send>, &'static str);
+
 fn numbers(n: i32) -> ReactiveMap<i32, i32> {
     (0..n).map(|key| (key, key)).collect()
 }
@@ -69,7 +73,7 @@ fn readers_of_derived_collections_are_woken_by_what_they_read_only() {
         let even = map.filter(|_, n| n % 2 == 0);
         let by_half = map.group_by(|_, n| n / 5);
         let sorted = map.sorted_by(|(_, a), (_, b)| a.cmp(b));
-        let reads: Vec<(&str, Box<dyn FnMut() + Send>, &str)> = vec![
+        let reads: Vec<Read> = vec![
             (
                 "doubled 3",
                 Box::new({
@@ -125,7 +129,7 @@ fn readers_of_derived_collections_are_woken_by_what_they_read_only() {
         ];
         let watches: Vec<_> =
             reads.into_iter().map(|(told, read, by)| (told, counting(read), by)).collect();
-        let writes: [(&str, fn(&ReactiveMap<i32, i32>)); 4] = [
+        let writes: [Write; 4] = [
             ("3", |map| ignore(map.insert(3, 4))),
             ("4", |map| ignore(map.insert(4, 3))),
             ("9", |map| ignore(map.insert(9, 11))),

@@ -5,6 +5,7 @@ use crate::{counting, ignore};
 use isobar::{Graph, ReactiveSet, ReadSet, batch};
 
 type Set = ReactiveSet<i32>;
+type Perform = fn(&Set, fn(&Set));
 type Write = (&'static str, fn(&Set));
 type Read = (&'static str, fn(&ReadSet<i32>), &'static str);
 
@@ -34,8 +35,7 @@ const READS: [Read; 7] = [
 #[test]
 fn a_write_wakes_the_readers_of_what_it_changed_once_and_nobody_else() {
     in_graph(|_| {
-        let performing: [fn(&Set, fn(&Set)); 2] =
-            [|set, write| write(set), |set, write| batch(|| write(set))];
+        let performing: [Perform; 2] = [|set, write| write(set), |set, write| batch(|| write(set))];
         for (told, read, woken_by) in READS {
             for (name, write) in WRITES {
                 for perform in performing {

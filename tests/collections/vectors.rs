@@ -5,6 +5,7 @@ use crate::{counting, ignore};
 use isobar::{Graph, OutOfRange, ReactiveVec, ReadVec, batch, computed, effect};
 
 type List = ReactiveVec<i32>;
+type Perform = fn(&Graph, &List, fn(&List));
 type Write = (&'static str, fn(&List));
 type Read = (&'static str, fn(&ReadVec<i32>), &'static str);
 
@@ -47,7 +48,7 @@ const READS: [Read; 13] = [
 #[test]
 fn a_write_wakes_the_readers_of_what_it_changed_once_and_nobody_else() {
     in_graph(|_| {
-        let performing: [fn(&Graph, &List, fn(&List)); 3] = [
+        let performing: [Perform; 3] = [
             |_, list, write| write(list),
             |_, list, write| batch(|| write(list)),
             |g, list, write| {

@@ -2,8 +2,9 @@
 //!
 //! `write`: one key or index written while 0, 1,000 or 100,000 of them have an effect each.
 //! `map_values` and so on: one entry changed and the result read; incrementally, by a computed
-//! that makes everything again, and by hand in maps of std. Expected: observed keys cost nothing, and
-//! an operator, `sorted_by` apart, a hundredth of the recompute. Last recorded: docs/COLLECTIONS.md, 2026-11-20.
+//! that makes everything again, and by hand in maps of std. Expected: observed keys cost nothing,
+//! and an operator, `sorted_by` apart, a hundredth of the recompute. Last recorded:
+//! docs/COLLECTIONS.md, 2026-11-20.
 //!
 //! `cargo bench -p isobar-benches --bench collections [-- write]`
 

@@ -389,3 +389,53 @@ fn nodes_of_keys_go_when_nobody_observes_them() {
         assert_eq!(g.stats().live_nodes, 0);
     });
 }
+
+#[test]
+fn a_read_from_another_graph_is_refused_with_both_names() {
+    in_graph(|_| {
+        let named = |name: &str| Graph::builder().name(name).build();
+        let (shop, bank) = (named("shop"), named("bank"));
+        let map: Map = ReactiveMap::builder().name("stock").graph(&shop).build();
+        let reads = bank.computed(move || map.get(&'a'));
+        says(reads.try_get().unwrap_err().to_string(), &["shop", "bank"]);
+    });
+}
+
+#[test]
+fn handles_of_one_map_are_equal_and_show_their_name_without_reading() {
+    in_graph(|_| {
+        let map: Map = ReactiveMap::builder().name("stock").build();
+        assert_eq!(map, map.clone());
+        assert_eq!(map.read_only(), map.clone().read_only());
+        assert_ne!(map, Map::new());
+        assert_eq!(format!("{map:?}"), "ReactiveMap(\"stock\")");
+    });
+}
+
+#[test]
+fn a_value_of_a_key_that_is_removed_and_comes_again_is_told_each_time() {
+    in_graph(|_| {
+        let map = Map::new();
+        let trace = crate::stage::Trace::new();
+        let _watch = effect!([map, trace] trace.note(map.get(&'k')));
+        map.insert('k', 1);
+        map.insert('k', 1);
+        map.remove(&'k');
+        map.alter('k', |old| old.is_none().then_some(2));
+        map.alter('k', |_| None);
+        assert_eq!(trace.take(), [None, Some(1), None, Some(2), None]);
+    });
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn collections_serialize_as_what_they_hold() {
+    in_graph(|_| {
+        let map = ReactiveMap::from_iter([("a", 1), ("b", 2)]);
+        let list = isobar::ReactiveVec::from_iter([3, 1, 2]);
+        let set = isobar::ReactiveSet::from_iter([3, 1, 2]);
+        let even = map.filter(|_, n| n % 2 == 0);
+        let text = serde_json::to_string(&(map, list, set, even)).unwrap();
+        assert_eq!(text, r#"[{"a":1,"b":2},[3,1,2],[1,2,3],{"b":2}]"#);
+    });
+}

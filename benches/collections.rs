@@ -150,10 +150,10 @@ fn each_by_itself(criterion: &mut Criterion) {
         criterion,
         Contest {
             name: "map_values",
-            incremental: Box::new(|map| {
+            incremental: |map| {
                 let derived = map.map_values(|_, n| n.wrapping_mul(2));
                 Box::new(move || derived.load().len())
-            }),
+            },
             whole: |map| {
                 let all: HashMap<u32, u32> =
                     map.iter().map(|(k, v)| (*k, v.wrapping_mul(2))).collect();
@@ -170,10 +170,10 @@ fn each_by_itself(criterion: &mut Criterion) {
         criterion,
         Contest {
             name: "filter",
-            incremental: Box::new(|map| {
+            incremental: |map| {
                 let derived = map.filter(|_, n| n % 2 == 0);
                 Box::new(move || derived.load().len())
-            }),
+            },
             whole: |map| {
                 let even = map.iter().filter(|(_, n)| *n % 2 == 0);
                 even.map(|(k, v)| (*k, *v)).collect::<HashMap<u32, u32>>().len()
@@ -193,10 +193,10 @@ fn each_by_itself(criterion: &mut Criterion) {
         criterion,
         Contest {
             name: "count",
-            incremental: Box::new(|map| {
+            incremental: |map| {
                 let derived = map.count(|_, n| n % 2 == 0);
                 Box::new(move || derived.get())
-            }),
+            },
             whole: |map| map.values().filter(|n| *n % 2 == 0).count(),
             by_hand: Box::new(move |_, old, new| {
                 even += usize::from(new % 2 == 0);
@@ -216,10 +216,10 @@ fn together(criterion: &mut Criterion) {
         criterion,
         Contest {
             name: "group_by",
-            incremental: Box::new(|map| {
+            incremental: |map| {
                 let derived = map.group_by(|_, n| n % 1000);
                 Box::new(move || derived.load().len())
-            }),
+            },
             whole: |map| {
                 let mut groups: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
                 map.iter().for_each(|(key, n)| groups.entry(n % 1000).or_default().push(*key));
@@ -239,10 +239,10 @@ fn together(criterion: &mut Criterion) {
         criterion,
         Contest {
             name: "sorted_by",
-            incremental: Box::new(|map| {
+            incremental: |map| {
                 let derived = map.sorted_by(|(_, a), (_, b)| a.cmp(b));
                 Box::new(move || derived.load().len())
-            }),
+            },
             whole: |map| {
                 let mut all: Vec<(u32, u32)> = map.iter().map(|(k, v)| (*v, *k)).collect();
                 all.sort_unstable();

@@ -1,5 +1,6 @@
 //! Collections with per-key and per-index tracking, through the public API.
 
+mod costs;
 mod diffs;
 mod incremental;
 mod maps;

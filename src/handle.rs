@@ -10,7 +10,7 @@ mod join;
 mod linked;
 mod loaded;
 mod macros;
-mod readable;
+pub(crate) mod readable;
 mod scope;
 mod signal;
 mod snapshot;

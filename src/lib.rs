@@ -43,7 +43,13 @@ mod time;
 #[cfg(feature = "async")]
 mod futures;
 
+// Layer 7, values with parts.
+#[cfg(feature = "collections")]
+mod collections;
+
 pub use by_key::{ComputedByKey, computed_by_key};
+#[cfg(feature = "collections")]
+pub use collections::*;
 pub use engine::react::{PendingRun, RunOn};
 pub use error::{Failure, Looping, NotKept, ReadError, SettleError, Timeout, WriteError};
 #[cfg(feature = "async")]
@@ -74,6 +80,9 @@ mod documents {
     struct Architecture;
     #[doc = include_str!("../docs/GLOSSARY.md")]
     struct Glossary;
+    #[cfg(feature = "collections")]
+    #[doc = include_str!("../docs/COLLECTIONS.md")]
+    struct Collections;
     #[doc = include_str!("../docs/CONTRIBUTING.md")]
     struct Contributing;
     #[doc = include_str!("../docs/TIME_AND_OPERATORS.md")]

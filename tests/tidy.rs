@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 use std::{env, fs};
 
 /// From the bottom up; every other file directly in src is the ground below them.
-const LAYERS: [&str; 7] =
-    ["structure", "engine", "handle", "by_key", "time", "operators", "futures"];
+const LAYERS: [&str; 8] =
+    ["structure", "engine", "handle", "by_key", "time", "operators", "futures", "collections"];
 
 /// The layer of `handle`.
 const HANDLES: usize = 3;

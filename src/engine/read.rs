@@ -87,6 +87,19 @@ fn find_in(frame: &Frame, node: &Node, track: Track) -> Result<Found, ReadError>
     Ok(found)
 }
 
+/// A read whose changes the evaluation learns of by other sources: as exact as a tracked one, and
+/// the node does not become a source. What a collection's readers of one key do.
+#[cfg(feature = "collections")]
+pub(crate) fn find_followed(node: &Node) -> Result<Found, ReadError> {
+    let frame = Frame::current();
+    let Ok(Some(view)) = frame.view(node.world()) else { return find_in(&frame, node, Track::No) };
+    let found = at(view, node)?;
+    if let Some(tracker) = frame.tracker() {
+        tracker.note(found.valid_from);
+    }
+    Ok(found)
+}
+
 /// The node's value in a view.
 pub(crate) fn at(view: &View, node: &Node) -> Result<Found, ReadError> {
     if let Some(overlay) = view.overlay_if_any()

@@ -298,6 +298,13 @@ impl Node {
         &self.world
     }
 
+    /// Is there but one handle, and no edge? For caches that own that handle.
+    #[cfg(feature = "collections")]
+    pub(crate) fn is_sole(&self) -> bool {
+        // Relaxed: whoever asks owns the one handle, and lets nobody clone it meanwhile.
+        self.strong.load(Relaxed) == 1
+    }
+
     /// A further count on a node somebody counts already.
     pub(crate) fn counted(&self) -> NodeRef {
         // Relaxed: `self` is alive, so a count exists.

@@ -83,6 +83,8 @@ mod documents {
     #[cfg(feature = "collections")]
     #[doc = include_str!("../docs/COLLECTIONS.md")]
     struct Collections;
+    #[doc = include_str!("../docs/MIGRATION.md")]
+    struct Migration;
     #[doc = include_str!("../docs/CONTRIBUTING.md")]
     struct Contributing;
     #[doc = include_str!("../docs/TIME_AND_OPERATORS.md")]

@@ -71,7 +71,7 @@ pub(crate) fn story(say: fn(String)) {
                 }
             }
         });
-        users.mutate(|users| drop(users.insert("user2", ["premium"].into())));
+        users.mutate(|users| users.extend([("user2", ["premium"].into())]));
         say(format!("user2: {}", described(&of_user2.load())));
         drop(watch);
     });

@@ -224,6 +224,7 @@ tells! { job_system, "../examples/job_system.rs",
     "Running 4"
     "Dead 4"
     "left alone: Dead 100"
+    "0 of 300 moved after they were paused"
 }
 
 tells! { tour, "../examples/tour.rs",

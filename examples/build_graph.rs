@@ -91,24 +91,28 @@ fn build(graph: &Graph) -> Build {
 }
 
 fn main() {
+    story(|line| println!("{line}"));
+}
+
+pub(crate) fn story(say: fn(String)) {
     let graph = Graph::new();
     let Build { files, program, log } = build(&graph);
     let watch = graph.effect(move || {
         program.get();
     });
-    println!("first build:       {}", log.take());
+    say(format!("first build:       {}", log.take()));
 
     files["file07.c"].set("return 7 + 1".to_owned());
-    println!("an edit:           {}", log.take());
+    say(format!("an edit:           {}", log.take()));
 
     files["file07.c"].set("// lucky\nreturn 7 + 1".to_owned());
-    println!("a comment:         {}", log.take());
+    say(format!("a comment:         {}", log.take()));
 
     files["common.h"].set("const LIMIT = 11".to_owned());
-    println!("the header:        {}", log.take());
+    say(format!("the header:        {}", log.take()));
 
     files["file07.c"].update(String::clone);
-    println!("saved, unchanged:  {}", log.take());
+    say(format!("saved, unchanged:  {}", log.take()));
 
     graph.batch(|| {
         for (name, text) in &files {
@@ -117,6 +121,6 @@ fn main() {
             }
         }
     });
-    println!("all files at once: {}", log.take());
+    say(format!("all files at once: {}", log.take()));
     drop(watch);
 }

@@ -36,6 +36,10 @@ fn total(machines: &[Machine], of: impl Fn(&Machine) -> &Signal<u64>) -> Compute
 }
 
 fn main() {
+    story(|line| println!("{line}"));
+}
+
+pub(crate) fn story(say: fn(String)) {
     let graph = Graph::new();
     let machines: Vec<Machine> = (0..MACHINES).map(|_| Machine::new(&graph)).collect();
     let requests = total(&machines, |machine| &machine.requests);
@@ -48,7 +52,7 @@ fn main() {
         move || {
             let above = per_mille.get() > 50;
             if above && !raised {
-                println!("alarm: more than 5 % of the requests fail");
+                say("alarm: more than 5 % of the requests fail".to_owned());
             }
             raised |= above;
         }
@@ -83,7 +87,8 @@ fn main() {
     });
 
     graph.settle().expect("no effect writes, so none loops");
-    println!("{} requests, {} failed, {} per mille", requests.get(), failed.get(), per_mille.get());
-    println!("{torn} of the watcher's views were torn");
+    let (requests, failed, per_mille) = (requests.get(), failed.get(), per_mille.get());
+    say(format!("{requests} requests, {failed} failed, {per_mille} per mille"));
+    say(format!("{torn} of the watcher's views were torn"));
     drop(alarm);
 }

@@ -1,5 +1,5 @@
 //! A gateway that limits each user to 100 requests a minute. Notice that a request costs the same
-//! however many came before, and that a user is let in again without anybody writing.
+//! however many came before it, and that a user is let in again without anybody writing.
 //!
 //! Mended: a name error kept the original from running at all; every request rebuilt the whole
 //! list, which was never pruned; users stayed limited until the next request came.
@@ -62,8 +62,11 @@ pub(crate) fn story(say: fn(String)) {
             let above = users.iter().filter(|(_, count)| **count > LIMIT);
             above.map(|(user, _)| *user).collect::<Vec<_>>()
         });
-        let watch = effect!([users, limited] if users.with(|it| !it.is_empty()) && limited.with(|it| !it.is_empty()) {
-            say(format!("limited: {}", limited.get().join(", ")));
+        let watch = effect!([users, limited] {
+            let (limited, all) = (limited.get(), users.with(|users| users.values().sum::<usize>()));
+            if !limited.is_empty() {
+                say(format!("limited: {}, after {all} requests", limited.join(", ")));
+            }
         });
 
         (0..100).for_each(|_| request("alice", "/x"));

@@ -3,10 +3,14 @@
 use isobar::{Graph, batch, computed, effect, signal};
 
 fn main() {
+    story(|line| println!("{line}"));
+}
+
+pub(crate) fn story(say: fn(String)) {
     Graph::new().enter(|| {
         let (a, b) = (signal(1), signal(2));
         let sum = computed!([a, b] a.get() + b.get());
-        let report = effect!([sum] println!("the sum is {}", sum.get()));
+        let report = effect!([sum] say(format!("the sum is {}", sum.get())));
         a.set(10);
         batch(|| {
             a.set(100);

@@ -6,8 +6,10 @@
 //! took a step all the same, its command was never cleared and so came again with each step,
 //! nothing ever said that the job was running, and frames were lost while one was being sent.
 
-use isobar::{Effect, Graph, Signal, effect, signal, transaction};
+use isobar::{Effect, Graph, Signal};
 use std::convert::Infallible;
+use std::sync::Barrier;
+use std::thread;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Status {
@@ -22,18 +24,20 @@ use Status::{Dead, Idle, Paused, Running};
 const DONE: u32 = 100;
 
 struct Job {
+    graph: Graph,
     status: Signal<Status>,
     progress: Signal<u32>,
 }
 
 impl Job {
     fn new() -> Self {
-        Self { status: signal(Idle), progress: signal(0) }
+        let graph = Graph::new();
+        Self { status: graph.signal(Idle), progress: graph.signal(0), graph }
     }
 
     /// Goes to `to` if the job is in one of `from`. Says what it is in then.
     fn go(&self, from: &[Status], to: Status) -> Status {
-        atomically(|| {
+        self.atomically(|| {
             if from.contains(&self.status.get()) {
                 self.status.set(to);
             }
@@ -59,7 +63,7 @@ impl Job {
 
     /// One step of the work, if the job is running; the last one ends it.
     fn tick(&self) {
-        atomically(|| {
+        self.atomically(|| {
             if self.status.get() != Running {
                 return;
             }
@@ -74,13 +78,13 @@ impl Job {
     /// Sends each state to one who watches, as a web socket would.
     fn watch(&self, send: impl Fn(Status, u32) + Send + 'static) -> Effect {
         let (status, progress) = (self.status.clone(), self.progress.clone());
-        effect(move || send(status.get(), progress.get()))
+        self.graph.effect(move || send(status.get(), progress.get()))
     }
-}
 
-fn atomically<R>(mut f: impl FnMut() -> R) -> R {
-    let Ok(result) = transaction(|| Ok::<R, Infallible>(f()));
-    result
+    fn atomically<R>(&self, mut f: impl FnMut() -> R) -> R {
+        let Ok(result) = self.graph.transaction(|| Ok::<R, Infallible>(f()));
+        result
+    }
 }
 
 fn main() {
@@ -88,28 +92,47 @@ fn main() {
 }
 
 pub(crate) fn story(say: fn(String)) {
-    Graph::new().enter(|| {
-        let job = Job::new();
-        let spy = job.status.subscribe(move |status| say(format!("spy: {status:?}")));
-        say(format!("start answers {:?}", job.start()));
-        drop(spy);
+    let job = Job::new();
+    let spy = job.status.subscribe(move |status| say(format!("spy: {status:?}")));
+    say(format!("start answers {:?}", job.start()));
+    drop(spy);
 
-        let job = Job::new();
-        let socket = job.watch(move |status, progress| say(format!("{status:?} {progress}")));
-        let ticks = |count| (0..count).for_each(|_| job.tick());
-        job.start();
-        ticks(3);
+    let job = Job::new();
+    let socket = job.watch(move |status, progress| say(format!("{status:?} {progress}")));
+    let ticks = |count| (0..count).for_each(|_| job.tick());
+    job.start();
+    ticks(3);
+    job.pause();
+    ticks(5);
+    job.resume();
+    ticks(1);
+    job.kill();
+    ticks(3);
+    drop(socket);
+
+    let job = Job::new();
+    job.start();
+    (0..1000).for_each(|_| job.tick());
+    say(format!("left alone: {:?} {}", job.status.get(), job.progress.get()));
+
+    let moved = (0..300).filter(|_| moves_after_pause()).count();
+    say(format!("{moved} of 300 moved after they were paused"));
+}
+
+/// One thread works, another one pauses: does the job move once pause has answered?
+fn moves_after_pause() -> bool {
+    let (job, both_ready) = (Job::new(), Barrier::new(2));
+    job.start();
+    thread::scope(|threads| {
+        let worker = threads.spawn(|| {
+            both_ready.wait();
+            (0..1000).for_each(|_| job.tick());
+        });
+        both_ready.wait();
+        // Paused, or dead if the work was done before.
         job.pause();
-        ticks(5);
-        job.resume();
-        ticks(1);
-        job.kill();
-        ticks(3);
-        drop(socket);
-
-        let job = Job::new();
-        job.start();
-        (0..1000).for_each(|_| job.tick());
-        say(format!("left alone: {:?} {}", job.status.get(), job.progress.get()));
-    });
+        let answered = job.progress.get();
+        worker.join().expect("a step does not fail");
+        job.progress.get() != answered
+    })
 }

@@ -24,6 +24,7 @@ struct Cell {
 struct Sheet {
     graph: Graph,
     computed: Arc<AtomicU32>,
+    say: fn(String),
 }
 
 impl Sheet {
@@ -43,17 +44,22 @@ impl Sheet {
         Cell { value: value.name(name).graph(&self.graph).build(), formula }
     }
 
-    /// Prints what `edit` costs: how many cells are computed again when `shown` is read.
+    /// Says what `edit` costs: how many cells are computed again when `shown` is read.
     fn edit(&self, what: &str, shown: &Cell, edit: impl FnOnce()) {
         edit();
         let before = self.computed.load(Relaxed);
         let value = shown.value.get();
-        println!("{what}: {value}, {} cells computed", self.computed.load(Relaxed) - before);
+        let computed = self.computed.load(Relaxed) - before;
+        (self.say)(format!("{what}: {value}, {computed} cells computed"));
     }
 }
 
 fn main() {
-    let sheet = Sheet { graph: Graph::new(), computed: Arc::default() };
+    story(|line| println!("{line}"));
+}
+
+pub(crate) fn story(say: fn(String)) {
+    let sheet = Sheet { graph: Graph::new(), computed: Arc::default(), say };
     let a = sheet.cell("A1", Formula::Number(1));
     let b = sheet.cell("A2", Formula::Number(20));
     let c = sheet.cell("A3", Formula::Number(300));
@@ -76,17 +82,17 @@ fn main() {
 
     let draft = sheet.graph.draft();
     draft.set(&c.formula, Formula::Number(1000));
-    println!(
+    say(format!(
         "what if A3 were 1000: {}, and still {}",
         draft.get(&choice.value),
         choice.value.get()
-    );
+    ));
     drop(draft);
 
     a.formula.set(Formula::Sum(vec![choice.clone()]));
     match choice.value.try_get() {
-        Err(ReadError::Cycle { path }) => println!("A1 = B2: a cycle, {}", path.join(" -> ")),
-        other => println!("A1 = B2: {other:?}"),
+        Err(ReadError::Cycle { path }) => say(format!("A1 = B2: a cycle, {}", path.join(" -> "))),
+        other => say(format!("A1 = B2: {other:?}")),
     }
     sheet.edit("A1 = 5, the cycle is open again", &choice, || a.formula.set(Formula::Number(5)));
 }

@@ -11,7 +11,7 @@
 #[macro_export]
 macro_rules! computed {
     ([$($handle:ident),* $(,)?] $($body:tt)+) => {{
-        $(let $handle = ::core::clone::Clone::clone(&$handle);)*
+        $(let $handle = $handle.clone();)*
         $crate::computed(move || { $($body)+ })
     }};
 }
@@ -27,7 +27,7 @@ macro_rules! computed {
 #[macro_export]
 macro_rules! effect {
     ([$($handle:ident),* $(,)?] $($body:tt)+) => {{
-        $(let $handle = ::core::clone::Clone::clone(&$handle);)*
+        $(let $handle = $handle.clone();)*
         $crate::effect(move || { $($body)+; })
     }};
 }

@@ -556,10 +556,15 @@ fn whatever_the_policy_the_last_write_is_seen_and_nothing_is_left_behind() {
             g.settle().unwrap();
             block_on(effect.idle());
             effect.dispose();
-            assert_eq!(g.stats().live_effects, 0, "{when_changed:?}");
+            // A pool thread may be about to take down the last watch; the watchdog waits for it.
+            while g.stats().live_effects > 0 {
+                thread::yield_now();
+            }
         }
-        g.collect();
-        assert_eq!(g.stats().live_nodes, 0);
+        while g.stats().live_nodes > 0 {
+            g.collect();
+            thread::yield_now();
+        }
     });
 }
 

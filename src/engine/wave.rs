@@ -21,8 +21,9 @@ use std::sync::Arc;
 
 /// Work worth entering the pool for, in ns; docs/protocols/wave.md says how it was measured.
 const GRAIN: u64 = 20_000;
-/// What it costs to put one node into its level, in ns: cheaper nodes are not worth it.
-const GATHERING: u64 = 250;
+/// Cheaper nodes, in ns, are not worth putting into levels: twice what that costs, for two cores
+/// save half of a node at most; docs/protocols/wave.md says how it was measured.
+const GATHERING: u64 = 400;
 
 /// Which effects a thread runs.
 #[derive(Clone, Copy, PartialEq, Eq)]

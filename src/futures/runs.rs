@@ -104,7 +104,8 @@ struct State {
     newest: u64,
     /// Of a queue: the newest change that was queued, and the revision it is to be read at.
     queued: (u64, u64),
-    task: Option<Waker>,
+    /// Shared, because cloning a waker is foreign code, which no lock may be held for.
+    task: Option<Arc<Waker>>,
     /// Who awaits `idle`.
     idle: Vec<Waker>,
 }
@@ -255,12 +256,13 @@ impl Board {
     fn wake_task(&self) {
         let task = self.state.lock().task.clone();
         if let Some(task) = task {
-            task.wake();
+            task.wake_by_ref();
         }
     }
 
     /// Takes the runs, to poll them; `None`: there will be no more.
     fn begin(&self, task: Waker) -> Option<Box<Runs>> {
+        let task = Arc::new(task);
         let mut state = self.state.lock();
         let before = state.task.replace(task);
         let runs = state.runs.take();
@@ -311,7 +313,8 @@ impl Board {
         drop(state);
         self.let_go(runs);
         drop(changes);
-        task.into_iter().chain(idle).for_each(Waker::wake);
+        task.into_iter().for_each(|task| task.wake_by_ref());
+        idle.into_iter().for_each(Waker::wake);
         ends
     }
 

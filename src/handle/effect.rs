@@ -149,8 +149,9 @@ impl<F: FnMut() + Send + 'static> EffectBuilder<F> {
     }
 
     /// A schedule of your own: an event loop, an executor, a frame of an animation. It is called
-    /// with each run that is due, by the thread whose commit made it so, before `set` returns; it
-    /// should pass the run on, and return. What the effect reads may have changed, or not: that is
+    /// with each run that is due: by the thread whose commit made it so, before `set` returns, or,
+    /// if another thread is running effects of the graph, by that one or a worker. It should pass
+    /// the run on, and return. What the effect reads may have changed, or not: that is
     /// found out when the run is told to [`run`](PendingRun::run), so nothing is computed before.
     ///
     /// A panic in it is reported like one of the effect.

@@ -1,6 +1,6 @@
 //! The macros clone the handles they name into the closure, nothing else.
 
-use isobar::{computed, effect, signal};
+use isobar::{Computed, Signal, computed, effect, signal};
 
 use crate::stage::{Trace, in_graph};
 
@@ -55,5 +55,19 @@ fn they_build_in_the_entered_graph() {
         let a = signal(1);
         let _watch = effect!([a] _ = a.get());
         assert_eq!(g.stats().live_effects, before + 1);
+    });
+}
+
+/// As in a method, or in a function that is given its handles.
+#[test]
+fn handles_may_be_named_by_reference() {
+    fn plus_one(a: &Signal<i32>) -> Computed<i32> {
+        computed!([a] a.get() + 1)
+    }
+    in_graph(|_| {
+        let a = signal(1);
+        let c = plus_one(&a);
+        a.set(2);
+        assert_eq!(c.get(), 3);
     });
 }

@@ -2,6 +2,7 @@
 
 use crate::scenario::{Mode::*, Scenario, claim};
 use crate::world::{above, join, packed, pair, spawn};
+use isobar::{Computed, Signal};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("s03_a_refresh_against_a_mark", s03).shadow().kills(&[
@@ -44,11 +45,8 @@ fn s03() {
     claim!(n.get() == 32, "n is stale after the join");
 }
 
-/// ```text
-/// W: a = 1      R: d.get(), where d reads m, dirty from b = 1, and m reads n, clean, which reads a
-/// ```
-/// The marker comes through n, and stops at m, while the reader cleans it.
-fn s03b() {
+/// a, m and d: d reads m, which is dirty, and m reads a computed of a, which is clean.
+fn dirty_behind_clean() -> (Signal<u64>, Computed<u64>, Computed<u64>) {
     let (g, a, b) = pair();
     let n = a.map(|a| *a);
     let m = g.computed({
@@ -58,6 +56,15 @@ fn s03b() {
     let d = above(&g, &m);
     d.get();
     b.set(1);
+    (a, m, d)
+}
+
+/// ```text
+/// W: a = 1      R: d.get(), where d reads m, dirty from b = 1, and m reads n, clean, which reads a
+/// ```
+/// The marker comes through n, and stops at m, while the reader cleans it.
+fn s03b() {
+    let (a, _m, d) = dirty_behind_clean();
     let w = spawn(move || a.set(1));
     let x = d.get();
     claim!(x == 1001 || x == 1017, "d is {x}");
@@ -70,15 +77,7 @@ fn s03b() {
 /// ```
 /// The reader builds on what another thread cleaned and has not released yet.
 fn s03c() {
-    let (g, a, b) = pair();
-    let n = a.map(|a| *a);
-    let m = g.computed({
-        let (n, b) = (n.clone(), b.clone());
-        move || n.get() * 16 + b.get()
-    });
-    let d = above(&g, &m);
-    d.get();
-    b.set(1);
+    let (a, m, d) = dirty_behind_clean();
     let w = spawn(move || a.set(1));
     let t = spawn({
         let m = m.clone();

@@ -57,14 +57,18 @@ mod incremental;
 mod map;
 mod sequence;
 mod set;
+#[cfg(feature = "async")]
+mod stream;
 mod triggers;
 mod vec;
 
 pub use build::CollectionBuilder;
 pub use diff::{MapChanges, MapDiff, VecChanges, VecDiff};
-pub use map::{Item as CollectionItem, Key as CollectionKey, ReactiveMap, ReadMap};
+pub use map::{Item as CollectionItem, Key as CollectionKey, KeyError, ReactiveMap, ReadMap};
 pub use sequence::Sequence;
 pub use set::{ReactiveSet, ReadSet};
+#[cfg(feature = "async")]
+pub use stream::{DiffStream, MapDiffStream, VecDiffStream};
 pub use vec::{OutOfRange, ReactiveVec, ReadVec};
 
 /// The persistent map behind a [`ReactiveMap`]: ordered, cheap to clone, shares what is equal.

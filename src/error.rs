@@ -71,6 +71,14 @@ pub enum WriteError {
 #[error("the condition did not come true within the given time")]
 pub struct Timeout;
 
+/// An operator was given a duration of zero, which would never hold still, or never wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{of} over a duration of zero; give it one above zero")]
+pub struct ZeroDuration {
+    /// The operator.
+    pub of: &'static str,
+}
+
 /// Effects that woke each other without end were stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("effects kept waking each other and were stopped: {}; let them write only what really \

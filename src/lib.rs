@@ -51,7 +51,9 @@ pub use by_key::{ComputedByKey, computed_by_key};
 #[cfg(feature = "collections")]
 pub use collections::*;
 pub use engine::react::{PendingRun, RunOn};
-pub use error::{Failure, Looping, NotKept, ReadError, SettleError, Timeout, WriteError};
+pub use error::{
+    Failure, Looping, NotKept, ReadError, SettleError, Timeout, WriteError, ZeroDuration,
+};
 #[cfg(feature = "async")]
 pub use futures::*;
 pub use handle::*;

@@ -11,9 +11,9 @@ mod timed;
 pub use self::timed::Edge;
 
 use self::fold::{State, fold};
-use crate::error::Timeout;
+use crate::error::{Timeout, ZeroDuration};
 use crate::handle::{Computed, Join, Linked, Loaded, ReadSignal, Readable, ReadableExt, Signal};
-use crate::time::Clock;
+use crate::time::{Clock, unless_zero};
 use std::time::Duration;
 
 /// Two sources' values at one revision.
@@ -199,6 +199,23 @@ macro_rules! operators {
             where
                 T: PartialEq,
             {
+                unless_zero(self.try_debounce(clock, quiet, edge))
+            }
+
+            /// [`debounce`](Self::debounce) by a duration that comes from outside.
+            ///
+            /// # Errors
+            /// [`ZeroDuration`].
+            #[track_caller]
+            pub fn try_debounce(
+                &self,
+                clock: &Clock,
+                quiet: Duration,
+                edge: Edge,
+            ) -> Result<Computed<T>, ZeroDuration>
+            where
+                T: PartialEq,
+            {
                 timed::debounce(self, clock, quiet, edge)
             }
 
@@ -210,6 +227,23 @@ macro_rules! operators {
             /// If `every` is zero.
             #[track_caller]
             pub fn throttle(&self, clock: &Clock, every: Duration, edge: Edge) -> Computed<T>
+            where
+                T: PartialEq,
+            {
+                unless_zero(self.try_throttle(clock, every, edge))
+            }
+
+            /// [`throttle`](Self::throttle) by a duration that comes from outside.
+            ///
+            /// # Errors
+            /// [`ZeroDuration`].
+            #[track_caller]
+            pub fn try_throttle(
+                &self,
+                clock: &Clock,
+                every: Duration,
+                edge: Edge,
+            ) -> Result<Computed<T>, ZeroDuration>
             where
                 T: PartialEq,
             {
@@ -225,6 +259,22 @@ macro_rules! operators {
             where
                 T: PartialEq,
             {
+                unless_zero(self.try_delay(clock, by))
+            }
+
+            /// [`delay`](Self::delay) by a duration that comes from outside.
+            ///
+            /// # Errors
+            /// [`ZeroDuration`].
+            #[track_caller]
+            pub fn try_delay(
+                &self,
+                clock: &Clock,
+                by: Duration,
+            ) -> Result<Computed<T>, ZeroDuration>
+            where
+                T: PartialEq,
+            {
                 timed::delay(self, clock, by)
             }
 
@@ -234,6 +284,22 @@ macro_rules! operators {
             /// If `limit` is zero.
             #[track_caller]
             pub fn timeout(&self, clock: &Clock, limit: Duration) -> Computed<Result<T, Timeout>>
+            where
+                T: Clone + PartialEq,
+            {
+                unless_zero(self.try_timeout(clock, limit))
+            }
+
+            /// [`timeout`](Self::timeout) by a duration that comes from outside.
+            ///
+            /// # Errors
+            /// [`ZeroDuration`].
+            #[track_caller]
+            pub fn try_timeout(
+                &self,
+                clock: &Clock,
+                limit: Duration,
+            ) -> Result<Computed<Result<T, Timeout>>, ZeroDuration>
             where
                 T: Clone + PartialEq,
             {

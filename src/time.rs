@@ -10,6 +10,7 @@ mod now;
 
 use self::core::{Core, Due, Key};
 use crate::engine::frame::Frame;
+use crate::error::ZeroDuration;
 use crate::handle::{Computed, Node};
 use std::fmt;
 use std::ops::Deref;
@@ -126,7 +127,23 @@ impl Clock {
     /// If `step` is zero: such a time would never hold still.
     #[track_caller]
     pub fn now(&self, step: Duration) -> Computed<Duration> {
-        now::now(self, above_zero("now", step))
+        unless_zero(self.try_now(step))
+    }
+
+    /// [`now`](Self::now) by a step that comes from outside.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let clock = isobar::Clock::manual();
+    /// let refused = clock.try_now(Duration::ZERO).unwrap_err();
+    /// assert_eq!(refused.of, "now");
+    /// ```
+    ///
+    /// # Errors
+    /// [`ZeroDuration`].
+    #[track_caller]
+    pub fn try_now(&self, step: Duration) -> Result<Computed<Duration>, ZeroDuration> {
+        Ok(now::now(self, above_zero("now", step)?))
     }
 
     /// The deadline that is `wait` from now. One beyond all times never comes.
@@ -211,8 +228,11 @@ impl Drop for Timer {
 }
 
 /// The one place that refuses durations of zero.
+pub(crate) fn above_zero(of: &'static str, duration: Duration) -> Result<Duration, ZeroDuration> {
+    if duration.is_zero() { Err(ZeroDuration { of }) } else { Ok(duration) }
+}
+
 #[track_caller]
-pub(crate) fn above_zero(what: &str, duration: Duration) -> Duration {
-    assert!(!duration.is_zero(), "{what} over a duration of zero; give it one above zero");
-    duration
+pub(crate) fn unless_zero<T>(made: Result<T, ZeroDuration>) -> T {
+    made.unwrap_or_else(|error| panic!("{error}"))
 }

@@ -71,13 +71,18 @@ impl<K: Key, V: Item> MapChanges<K, V> {
     /// All changes since the last look, which together are the step from one revision to another;
     /// none if nothing has changed. Tracked like [`ReadMap::load`].
     pub fn poll(&mut self) -> Vec<MapDiff<K, V>> {
-        let mut diffs: Vec<_> = std::mem::take(&mut self.rest).into_iter().rev().collect();
         let now = PersistentMap::clone(&self.map.load());
-        match self.seen.replace(now.clone()) {
-            Some(seen) => diffs.extend(seen.diff(&now).map(MapDiff::of)),
-            None => diffs.push(MapDiff::Reset { entries: now }),
-        }
+        let mut diffs: Vec<_> = std::mem::take(&mut self.rest).into_iter().rev().collect();
+        diffs.append(&mut self.step(now));
         diffs
+    }
+
+    /// From the map that was seen last to this one.
+    pub(super) fn step(&mut self, now: PersistentMap<K, V>) -> Vec<MapDiff<K, V>> {
+        match self.seen.replace(now.clone()) {
+            Some(seen) => seen.diff(&now).map(MapDiff::of).collect(),
+            None => vec![MapDiff::Reset { entries: now }],
+        }
     }
 }
 
@@ -178,12 +183,18 @@ impl<T: Item> VecChanges<T> {
     /// All changes since the last look, which together are the step from one revision to another;
     /// none if nothing has changed. Tracked like [`ReadVec::load`].
     pub fn poll(&mut self) -> Vec<VecDiff<T>> {
-        let mut diffs: Vec<_> = std::mem::take(&mut self.rest).into_iter().rev().collect();
         let now = Sequence::clone(&self.vec.load());
-        match self.seen.as_ref().and_then(|seen| now.steps_since(seen)) {
-            Some(steps) => diffs.extend(steps.cloned()),
-            None => diffs.push(VecDiff::Reset { values: (*now).clone() }),
-        }
+        let mut diffs: Vec<_> = std::mem::take(&mut self.rest).into_iter().rev().collect();
+        diffs.append(&mut self.step(now));
+        diffs
+    }
+
+    /// From the vector that was seen last to this one.
+    pub(super) fn step(&mut self, now: Sequence<T>) -> Vec<VecDiff<T>> {
+        let diffs = match self.seen.as_ref().and_then(|seen| now.steps_since(seen)) {
+            Some(steps) => steps.cloned().collect(),
+            None => vec![VecDiff::Reset { values: (*now).clone() }],
+        };
         self.seen = Some(now);
         diffs
     }

@@ -5,6 +5,7 @@ use super::triggers::{Announcement, Part, PartReader, Scope, Triggers, is_record
 use super::{MapChanges, MapDiff, PersistentMap};
 use crate::engine::frame::Frame;
 use crate::engine::write;
+use crate::error::ReadError;
 use crate::handle::equality::ByValue;
 use crate::handle::readable::{Readable, ReadableExt, sealed::Sealed};
 use crate::structure::world::World;
@@ -12,6 +13,7 @@ use crate::sync::Mutex;
 use crate::{Computed, Effect, Loaded, Node, Signal, batch, transaction};
 use imbl::ordmap::DiffItem;
 use std::convert::Infallible;
+use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
@@ -54,6 +56,23 @@ struct Core<K, V> {
     hashing: RandomState,
     how: ByKey<K, V>,
     whole: WholeReaders<K, V>,
+}
+
+/// Why a key has no value.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// There is no such key, or none any more.
+    #[error("{map} has no key {key}; insert it, or read it with `get`, which may be none")]
+    NoSuchKey {
+        /// The map's name.
+        map: String,
+        /// The key, as `Debug` shows it.
+        key: String,
+    },
+    /// The map, a derived one, has failed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
 }
 
 /// The whole map, as a node.
@@ -200,6 +219,31 @@ impl<K: Key, V: Item> ReadMap<K, V> {
         self.core.entries.with(|entries| entries.get(key).cloned())
     }
 
+    /// As [`get`](Self::get), for who cannot go on without the value.
+    ///
+    /// ```
+    /// let prices = isobar::ReactiveMap::builder().name("prices").build();
+    /// prices.insert("nut", 3);
+    /// let bill = prices.try_get("nut").and_then(|nut| Ok(nut + prices.try_get("bolt")?));
+    /// let refused = bill.unwrap_err().to_string();
+    /// assert!(refused.starts_with("prices has no key \"bolt\""));
+    /// ```
+    ///
+    /// # Errors
+    /// [`KeyError`]: there is no such key, or none any more; or the map has failed.
+    pub fn try_get<Q>(&self, key: &Q) -> Result<V, KeyError>
+    where
+        Q: Ord + Hash + ToOwned<Owned = K> + fmt::Debug + ?Sized,
+        K: std::borrow::Borrow<Q>,
+    {
+        let value = if is_recorded(self.world()) {
+            self.of_key(key).0.value.try_get()?
+        } else {
+            self.core.entries.try_load()?.get(key).cloned()
+        };
+        value.ok_or_else(|| KeyError::NoSuchKey { map: self.name(), key: format!("{key:?}") })
+    }
+
     /// Is there a value for the key? Woken when the key comes or goes, not by new values.
     ///
     /// # Panics
@@ -328,6 +372,27 @@ impl<K: Key, V: Item> ReadMap<K, V> {
         })
     }
 
+    /// What changes, as a stream: at first a [`MapDiff::Reset`], then with each item what has
+    /// changed since the one before, in the order of the keys. A slow consumer gets one step for
+    /// many commits. What is taken from it inside an async effect is not tracked.
+    ///
+    /// ```
+    /// use isobar::{MapDiff, ReactiveMap};
+    /// let stock = ReactiveMap::new();
+    /// let mut changes = stock.stream_diff();
+    /// futures::executor::block_on(async {
+    ///     assert!(matches!(changes.next().await.unwrap().unwrap()[..], [MapDiff::Reset { .. }]));
+    ///     stock.insert("nut", 3);
+    ///     let step = changes.next().await.unwrap().unwrap();
+    ///     assert_eq!(step, [MapDiff::Insert { key: "nut", value: 3 }]);
+    /// });
+    /// ```
+    #[cfg(feature = "async")]
+    pub fn stream_diff(&self) -> super::MapDiffStream<K, V> {
+        let mut changes = self.changes();
+        super::DiffStream::new(&self.core.entries, move |now| changes.step(now.clone()))
+    }
+
     /// The name given at creation, or kind, number and place of creation.
     pub fn name(&self) -> String {
         self.node().name()
@@ -395,6 +460,30 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
     /// A handle that can only read.
     pub fn read_only(&self) -> ReadMap<K, V> {
         self.read.clone()
+    }
+
+    /// As [`ReadMap::get`]; here, lest the `get` of an imported [`ReadableExt`] come before it.
+    ///
+    /// # Panics
+    /// As [`ReadMap::get`].
+    pub fn get<Q>(&self, key: &Q) -> Option<V>
+    where
+        Q: Ord + Hash + ToOwned<Owned = K> + ?Sized,
+        K: std::borrow::Borrow<Q>,
+    {
+        self.read.get(key)
+    }
+
+    /// As [`ReadMap::try_get`].
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn try_get<Q>(&self, key: &Q) -> Result<V, KeyError>
+    where
+        Q: Ord + Hash + ToOwned<Owned = K> + fmt::Debug + ?Sized,
+        K: std::borrow::Borrow<Q>,
+    {
+        self.read.try_get(key)
     }
 
     /// Sets a key's value; returns the one it replaces.

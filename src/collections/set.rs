@@ -101,6 +101,12 @@ impl<T: Key> ReadSet<T> {
         self.map.subscribe_diff(f)
     }
 
+    /// What changes, as a stream; see [`ReadMap::stream_diff`].
+    #[cfg(feature = "async")]
+    pub fn stream_diff(&self) -> super::MapDiffStream<T, ()> {
+        self.map.stream_diff()
+    }
+
     /// The elements that satisfy `keep`, kept up to date in time proportional to what changes;
     /// see [`ReadMap::filter`].
     #[track_caller]

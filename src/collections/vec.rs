@@ -231,6 +231,15 @@ impl<T: Item> ReadVec<T> {
         })
     }
 
+    /// What is done to it, as a stream: at first a [`VecDiff::Reset`], then with each item what was
+    /// done since the one before, in order. Who is far behind gets a `Reset`. What is taken from it
+    /// inside an async effect is not tracked.
+    #[cfg(feature = "async")]
+    pub fn stream_diff(&self) -> super::VecDiffStream<T> {
+        let mut changes = self.changes();
+        super::DiffStream::new(&self.core.items, move |now| changes.step(now.clone()))
+    }
+
     /// The name given at creation, or kind, number and place of creation.
     pub fn name(&self) -> String {
         self.core.items.node().name()
@@ -328,6 +337,14 @@ impl<T: Item> ReactiveVec<T> {
     /// A handle that can only read.
     pub fn read_only(&self) -> ReadVec<T> {
         self.read.clone()
+    }
+
+    /// As [`ReadVec::get`]; here, lest the `get` of an imported [`ReadableExt`] come before it.
+    ///
+    /// # Panics
+    /// As [`ReadVec::get`].
+    pub fn get(&self, index: usize) -> Option<T> {
+        self.read.get(index)
     }
 
     /// Appends a value. Wakes no reader of an index that has a value.

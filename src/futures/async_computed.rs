@@ -19,8 +19,8 @@ use std::sync::Arc;
 /// state of that revision. The future must be pure; writing is refused. A panic is its
 /// [`LoadError`] until a source changes.
 ///
-/// If its sources change faster than the future ends, it stays reloading: load for parameters, with
-/// a [`Resource`](crate::Resource) that lets loads finish, where that may be.
+/// If its sources change faster than the future ends, it stays reloading: then let the runs finish,
+/// [`when_changed`](AsyncComputedBuilder::when_changed) tells how.
 ///
 /// Unlike a [`Computed`] it is eager: its task starts when it is made. A clone is the same node;
 /// dropping the last one cancels. Cost of a read while a value is ready: that of a computed whose
@@ -80,7 +80,13 @@ impl<T: PartialEq + Send + Sync + 'static> AsyncComputed<T> {
         F: FnMut() -> A + Send + 'static,
         A: Future<Output = T> + Send + 'static,
     {
-        AsyncComputedBuilder { spawner, function: f, name: None, world: None }
+        AsyncComputedBuilder {
+            spawner,
+            function: f,
+            name: None,
+            world: None,
+            when_changed: WhenChanged::default(),
+        }
     }
 }
 
@@ -92,6 +98,7 @@ pub struct AsyncComputedBuilder<S, F> {
     function: F,
     name: Option<Arc<str>>,
     world: Option<Arc<World>>,
+    when_changed: WhenChanged,
 }
 
 impl<S, F, A> AsyncComputedBuilder<S, F>
@@ -112,13 +119,49 @@ where
         self
     }
 
+    /// What happens when a source changes while a run is under way. Unless the newest wins, a run
+    /// may read several revisions between its awaits, and ends with what was right at none of
+    /// them, or no longer is: such a value is the one *before*, while reloading, never a ready one.
+    ///
+    /// ```
+    /// use isobar::{AsyncComputed, Status, WhenChanged};
+    /// # use futures::channel::oneshot;
+    /// # use std::sync::{Arc, mpsc};
+    /// # let executor = Arc::new(async_executor::Executor::new());
+    /// # let spawner = executor.clone();
+    /// # let spawner = move |task| spawner.spawn(task).detach();
+    /// let (ask, asked) = mpsc::channel();
+    /// let id = isobar::signal(1);
+    /// let source = id.clone();
+    /// let loud = AsyncComputed::builder(spawner, move || {
+    ///     let (answer, answered) = oneshot::channel();
+    ///     ask.send(answer).unwrap();
+    ///     let id = source.get();
+    ///     async move { (id, answered.await.unwrap()) }
+    /// });
+    /// let loud = loud.when_changed(WhenChanged::Finish).build();
+    /// # while executor.try_tick() {}
+    /// let first: oneshot::Sender<&str> = asked.recv().unwrap();
+    /// id.set(2);
+    /// first.send("late").unwrap();
+    /// # while executor.try_tick() {}
+    /// assert_eq!((loud.status(), loud.get()), (Status::Reloading, Some((1, "late"))));
+    /// asked.recv().unwrap().send("in time").unwrap();
+    /// # while executor.try_tick() {}
+    /// assert_eq!((loud.status(), loud.get()), (Status::Ready, Some((2, "in time"))));
+    /// ```
+    pub fn when_changed(mut self, when_changed: WhenChanged) -> Self {
+        self.when_changed = when_changed;
+        self
+    }
+
     /// The async computed; its task goes to the spawner at once, or, in a batch, at its exit.
     ///
     /// # Panics
     /// As [`effect`](fn@crate::effect).
     #[track_caller]
     pub fn build(self) -> AsyncComputed<A::Output> {
-        let Self { spawner, mut function, name, world } = self;
+        let Self { spawner, mut function, name, world, when_changed } = self;
         let world = world.unwrap_or_else(|| Frame::current().world());
         let name = name_or(name, "async computed");
         let load = Load::new(&world, name.clone());
@@ -129,8 +172,6 @@ where
         let (over, gone) = (load.over.clone(), load.over.clone());
         let start: Start = Box::new(move || load.run(Rules::Pure, &mut function, Ok));
         let abandoned = Box::new(move || gone.set(Over::Abandoned));
-        // Only so is a published value one revision's.
-        let when_changed = WhenChanged::Latest;
         let plan = Plan { world, name: name.clone(), when_changed, start, abandoned };
         let anchor = Anchor::new(plan, spawner, move || over.set(Over::Disposed));
         AsyncComputed { inner: Arc::new(Inner { name, face, anchor }) }

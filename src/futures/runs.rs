@@ -20,7 +20,7 @@ use crate::structure::node::NodeRef;
 use crate::structure::world::World;
 use crate::sync::{AcqRel, AtomicBool, Event, Mutex, Release};
 use crate::{Effect, Scope};
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -573,23 +573,28 @@ impl Stretch {
         })
     }
 
-    /// Keeps what the stretch read, with the values it saw.
+    /// Keeps what the stretch read, with the values it saw. A node that an earlier stretch saw with
+    /// another value is kept with both, so what the run comes to is never taken for up to date.
     fn remember(&mut self) {
         let frame = Frame::current();
         let read = frame.tracker().map(Tracker::recorded).unwrap_or_default();
         if read.is_empty() {
             return;
         }
-        let sources = self.run.sources.iter();
-        let mut known: HashSet<_> = sources.map(|(node, _)| node.as_ptr()).collect();
+        let sources = &mut self.run.sources;
+        let last = sources.iter().enumerate().map(|(at, (node, _))| (node.as_ptr(), at));
+        let last: HashMap<_, usize> = last.collect();
         for node in read {
-            if !known.insert(node.as_ptr()) {
+            let last = last.get(&node.as_ptr()).map(|at| &sources[*at]);
+            if last.is_some_and(|seen| is_unchanged(seen, Track::No)) {
                 continue;
             }
-            if let Ok(found) = read::find(&node, Track::No) {
-                self.run.sources.push((node.clone(), found.kept.share()));
+            if last.is_none() {
+                self.watching.push(node.clone());
             }
-            self.watching.push(node);
+            if let Ok(found) = read::find(&node, Track::No) {
+                sources.push((node, found.kept.share()));
+            }
         }
     }
 }

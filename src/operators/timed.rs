@@ -2,7 +2,7 @@
 //! with whatever else is due then.
 
 use super::fold::{Arm, Memory, State, is_one, timed};
-use crate::error::Timeout;
+use crate::error::{Timeout, ZeroDuration};
 use crate::handle::{Computed, Loaded, Readable};
 use crate::time::{Clock, Timer, above_zero};
 use std::collections::VecDeque;
@@ -52,12 +52,12 @@ pub(super) fn debounce<R>(
     clock: &Clock,
     quiet: Duration,
     edge: Edge,
-) -> Computed<R::Value>
+) -> Result<Computed<R::Value>, ZeroDuration>
 where
     R: Readable + Clone + 'static,
     R::Value: PartialEq,
 {
-    let quiet = above_zero("debounce", quiet);
+    let quiet = above_zero("debounce", quiet)?;
     let ends = move |state: &State<R::Value, R::Value>| {
         let value = if edge.trails() { &state.seen } else { &state.value };
         State::new(&state.seen, value.clone())
@@ -69,7 +69,7 @@ where
         let value = if passes { source } else { &before.value };
         State { until: Some(ended.after(quiet)), ..State::new(source, value.clone()) }
     };
-    timed("debounce", source, step, |memory| Some(calling(clock, memory, ends)))
+    Ok(timed("debounce", source, step, |memory| Some(calling(clock, memory, ends))))
 }
 
 #[track_caller]
@@ -78,12 +78,12 @@ pub(super) fn throttle<R>(
     clock: &Clock,
     every: Duration,
     edge: Edge,
-) -> Computed<R::Value>
+) -> Result<Computed<R::Value>, ZeroDuration>
 where
     R: Readable + Clone + 'static,
     R::Value: PartialEq,
 {
-    let every = above_zero("throttle", every);
+    let every = above_zero("throttle", every)?;
     let began = clock.clone();
     let step = move |before: Option<&State<R::Value, R::Value>>, source: &Loaded<R::Value>| {
         let Some(before) = before else { return State::new(source, source.clone()) };
@@ -101,23 +101,27 @@ where
         let until = Some(began.after(every));
         State { until, ..State::new(&state.seen, state.seen.clone()) }
     };
-    timed("throttle", source, step, |memory| Some(calling(clock, memory, ends)))
+    Ok(timed("throttle", source, step, |memory| Some(calling(clock, memory, ends))))
 }
 
 #[track_caller]
-pub(super) fn delay<R>(source: &R, clock: &Clock, by: Duration) -> Computed<R::Value>
+pub(super) fn delay<R>(
+    source: &R,
+    clock: &Clock,
+    by: Duration,
+) -> Result<Computed<R::Value>, ZeroDuration>
 where
     R: Readable + Clone + 'static,
     R::Value: PartialEq,
 {
-    let by = above_zero("delay", by);
+    let by = above_zero("delay", by)?;
     let came = clock.clone();
     let step = move |before: Option<&State<R::Value, R::Value>>, source: &Loaded<R::Value>| {
         let Some(before) = before else { return State::new(source, source.clone()) };
         let until = Some(came.after(by));
         State { until, ..State::new(source, before.value.clone()) }
     };
-    timed("delay", source, step, |memory| Some(delivering(clock, memory)))
+    Ok(timed("delay", source, step, |memory| Some(delivering(clock, memory))))
 }
 
 #[track_caller]
@@ -125,20 +129,20 @@ pub(super) fn timeout<R>(
     source: &R,
     clock: &Clock,
     limit: Duration,
-) -> Computed<Result<R::Value, Timeout>>
+) -> Result<Computed<Result<R::Value, Timeout>>, ZeroDuration>
 where
     R: Readable + Clone + 'static,
     R::Value: Clone + PartialEq,
 {
     type Kept<S> = State<S, Result<S, Timeout>>;
-    let limit = above_zero("timeout", limit);
+    let limit = above_zero("timeout", limit)?;
     let began = clock.clone();
     let step = move |_: Option<&Kept<R::Value>>, source: &Loaded<R::Value>| {
         let value = Loaded::made(Ok(R::Value::clone(source)));
         State { until: Some(began.after(limit)), ..State::new(source, value) }
     };
     let ends = |state: &Kept<R::Value>| State::new(&state.seen, Loaded::made(Err(Timeout)));
-    timed("timeout", source, step, |memory| Some(calling(clock, memory, ends)))
+    Ok(timed("timeout", source, step, |memory| Some(calling(clock, memory, ends))))
 }
 
 /// Calls `ends` with the state whose deadline has come. One deadline at a time: a later state

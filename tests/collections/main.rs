@@ -9,6 +9,8 @@ mod sets;
 #[allow(dead_code, reason = "shared with the tests of behaviour, which use all of it")]
 #[path = "../behaviour/stage.rs"]
 mod stage;
+#[cfg(feature = "async")]
+mod streams;
 mod threads;
 mod vectors;
 

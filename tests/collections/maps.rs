@@ -2,7 +2,10 @@
 
 use crate::ignore;
 use crate::stage::{Count, in_graph, in_reporting_graph, reporting_to, says};
-use isobar::{Effect, Graph, ReactiveMap, ReadMap, batch, computed, effect, transaction};
+use isobar::{
+    Effect, Graph, KeyError, ReactiveMap, ReactiveVec, ReadError, ReadMap, batch, computed, effect,
+    transaction,
+};
 
 type Map = ReactiveMap<char, i32>;
 type Write = (&'static str, fn(&Map));
@@ -437,5 +440,49 @@ fn collections_serialize_as_what_they_hold() {
         let even = map.filter(|_, n| n % 2 == 0);
         let text = serde_json::to_string(&(map, list, set, even)).unwrap();
         assert_eq!(text, r#"[{"a":1,"b":2},[3,1,2],[1,2,3],{"b":2}]"#);
+    });
+}
+
+#[test]
+fn a_key_that_has_vanished_is_an_error_by_the_maps_and_the_keys_name() {
+    in_graph(|_| {
+        let prices = ReactiveMap::builder().name("prices").build();
+        prices.insert("nut".to_string(), 3);
+        let runs = Count::new();
+        let double = computed!([prices, runs] {
+            runs.tick();
+            prices.try_get("nut").map(|price| price * 2)
+        });
+        assert_eq!(double.get(), Ok(6));
+        prices.remove("nut");
+        let gone = KeyError::NoSuchKey { map: "prices".into(), key: "\"nut\"".into() };
+        assert_eq!(double.get(), Err(gone.clone()));
+        assert_eq!(prices.try_get("nut"), Err(gone));
+        prices.insert("bolt".to_string(), 1);
+        assert_eq!((double.get().is_err(), runs.take()), (true, 2));
+        prices.insert("nut".to_string(), 5);
+        assert_eq!(double.get(), Ok(10));
+    });
+}
+
+#[test]
+fn a_key_of_a_map_that_has_failed_is_that_failure() {
+    in_graph(|_| {
+        let map = ReactiveMap::from_iter([('a', 0), ('b', 1)]);
+        let inverse = map.map_values(|_, n| 100 / n);
+        let failures = [inverse.try_get(&'a'), computed!([inverse] inverse.try_get(&'a')).get()];
+        for failure in failures {
+            assert!(matches!(failure, Err(KeyError::Read(ReadError::Panicked { .. }))));
+        }
+        assert_eq!(computed!([inverse] inverse.try_get(&'b')).get(), Ok(100));
+    });
+}
+
+#[test]
+fn keys_are_read_by_get_where_the_trait_of_all_readables_is_imported() {
+    use isobar::ReadableExt;
+    in_graph(|_| {
+        let (map, list) = (ReactiveMap::from_iter([('a', 1)]), ReactiveVec::from_iter([7]));
+        assert_eq!((map.get(&'a'), list.get(0), map.peek().len()), (Some(1), Some(7), 1));
     });
 }

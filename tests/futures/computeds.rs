@@ -5,7 +5,8 @@ use crate::stage::{
     reporting, under_each_executor,
 };
 use isobar::{
-    AsyncComputed, LoadError, ReadError, Signal, Status, async_computed, computed, effect, signal,
+    AsyncComputed, LoadError, ReadError, Signal, Status, WhenChanged, async_computed, computed,
+    effect, signal,
 };
 use std::future::pending;
 use std::thread;
@@ -66,6 +67,72 @@ fn the_superseded_run_is_dropped_and_only_the_newest_publishes() {
         doors.lock().unwrap().iter().for_each(Door::open);
         hand.run();
         assert_eq!(ten.get(), Some(20));
+    });
+}
+
+#[test]
+fn a_run_that_may_finish_gives_the_value_before_and_another_run_follows() {
+    in_graph(|_| {
+        let (hand, a) = (Hand::default(), signal(1));
+        let (doors, runs) = (Doors::default(), Trace::new());
+        let ten = AsyncComputed::builder(hand.clone(), {
+            let (a, doors, runs) = (a.clone(), doors.clone(), runs.clone());
+            move || {
+                let (a, door) = (a.clone(), Door::new());
+                doors.lock().unwrap().push(door.clone());
+                runs.note(a.get());
+                async move {
+                    let n = a.get();
+                    door.wait().await;
+                    n * 10
+                }
+            }
+        });
+        let ten = ten.when_changed(WhenChanged::Finish).build();
+        hand.run();
+        a.set(2);
+        a.set(3);
+        hand.run();
+        assert_eq!((ten.status(), ten.get()), (Status::Loading, None));
+        open_last(&doors);
+        hand.run();
+        assert_eq!((ten.status(), ten.get()), (Status::Reloading, Some(10)));
+        open_last(&doors);
+        hand.run();
+        assert_eq!((ten.status(), ten.get()), (Status::Ready, Some(30)));
+        assert_eq!(runs.take(), [1, 3]);
+    });
+}
+
+/// What it was made from is the present state again, but not only from that.
+#[test]
+fn a_value_made_from_two_revisions_is_never_ready() {
+    in_graph(|_| {
+        let (hand, a, door) = (Hand::default(), signal(1), Door::new());
+        let sum = AsyncComputed::builder(hand.clone(), {
+            let (a, door) = (a.clone(), door.clone());
+            move || {
+                let (a, door) = (a.clone(), door.clone());
+                async move {
+                    let before = a.get();
+                    door.wait().await;
+                    (before, a.get())
+                }
+            }
+        });
+        let sum = sum.when_changed(WhenChanged::Finish).build();
+        hand.step();
+        a.set(2);
+        door.open();
+        // The first run ends, and the next has not begun.
+        while sum.get().is_none() {
+            assert!(hand.step());
+        }
+        assert_eq!((sum.status(), sum.get()), (Status::Reloading, Some((1, 2))));
+        a.set(1);
+        assert_eq!((sum.status(), sum.get()), (Status::Reloading, Some((1, 2))));
+        hand.run();
+        assert_eq!((sum.status(), sum.get()), (Status::Ready, Some((1, 1))));
     });
 }
 

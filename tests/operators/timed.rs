@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use isobar::{Clock, Edge, ManualClock, Timeout, effect, signal};
+use isobar::{Clock, Edge, ManualClock, Timeout, ZeroDuration, effect, signal};
 
 use crate::ms;
 use crate::stage::{Trace, caught, in_graph, says};
@@ -225,14 +225,24 @@ fn while_time_and_values_come_from_two_threads_the_last_value_always_arrives() {
 
 #[test]
 fn durations_of_zero_are_refused_by_the_operators_name() {
-    in_graph(|_| {
+    in_graph(|g| {
         let (clock, s) = (Clock::manual(), signal(0));
-        let zero = ms(0);
+        let (zero, before) = (ms(0), g.stats().live_nodes);
+        let refusals = [
+            s.try_debounce(&clock, zero, Edge::Both).err(),
+            s.try_throttle(&clock, zero, Edge::Both).err(),
+            s.try_delay(&clock, zero).err(),
+            s.try_timeout(&clock, zero).err(),
+            clock.try_now(zero).err(),
+        ];
+        let names = ["debounce", "throttle", "delay", "timeout", "now"];
+        assert_eq!(refusals, names.map(|of| Some(ZeroDuration { of })));
         says(caught(|| s.debounce(&clock, zero, Edge::Both)), &["debounce", "zero"]);
         says(caught(|| s.throttle(&clock, zero, Edge::Both)), &["throttle", "zero"]);
         says(caught(|| s.delay(&clock, zero)), &["delay", "zero"]);
         says(caught(|| s.timeout(&clock, zero)), &["timeout", "zero"]);
         says(caught(|| clock.now(zero)), &["now", "zero"]);
+        assert_eq!(g.stats().live_nodes, before);
     });
 }
 

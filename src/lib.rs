@@ -47,6 +47,10 @@ mod futures;
 #[cfg(feature = "collections")]
 mod collections;
 
+// Layer 8, paths.
+#[cfg(feature = "store")]
+pub mod store;
+
 pub use by_key::{ComputedByKey, computed_by_key};
 #[cfg(feature = "collections")]
 pub use collections::*;

@@ -10,8 +10,17 @@ use std::sync::LazyLock;
 use std::{env, fs};
 
 /// From the bottom up; every other file directly in src is the ground below them.
-const LAYERS: [&str; 8] =
-    ["structure", "engine", "handle", "by_key", "time", "operators", "futures", "collections"];
+const LAYERS: [&str; 9] = [
+    "structure",
+    "engine",
+    "handle",
+    "by_key",
+    "time",
+    "operators",
+    "futures",
+    "collections",
+    "store",
+];
 
 /// The layer of `handle`.
 const HANDLES: usize = 3;

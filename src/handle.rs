@@ -23,7 +23,7 @@ pub use effect::{Effect, EffectBuilder, effect};
 pub use graph::{Graph, GraphBuilder, Stats, default_graph, snapshot};
 pub use inspect::{GraphDump, Node, NodeDump, Origin, Why};
 pub use join::{All, Join, all};
-pub use linked::{Linked, Previous, linked};
+pub use linked::{Linked, LinkedBuilder, Previous, linked};
 pub use loaded::Loaded;
 pub use readable::{Readable, ReadableExt};
 pub use scope::{Scope, on_cleanup, scope};

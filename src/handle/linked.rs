@@ -2,7 +2,7 @@
 
 use super::computed::Computed;
 use super::effect::Effect;
-use super::equality::ByValue;
+use super::equality::{By, ByValue, Equality};
 use super::inspect::{Node, Why};
 use super::loaded::Loaded;
 use super::readable::{self, Look, Readable, raise, reading};
@@ -16,6 +16,7 @@ use crate::revision::Revision;
 use crate::structure::node::NodeRef;
 use crate::sync::Mutex;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A computed one may also set: what was set holds until the source changes.
@@ -103,14 +104,56 @@ where
     R: Readable + Clone + 'static,
     T: PartialEq + Send + Sync + 'static,
 {
-    let world = source.node().inner().world().clone();
-    let manual: Signal<Option<Manual>> =
-        Signal::make(world.clone(), None, super::equality::Never, Some("manual".into()));
-    let link = Link { source: source.clone(), manual: manual.clone(), memory: Mutex::default() };
-    let function = move || link.value(&f);
-    let computed = Computed::<T>::make(world, function, ByValue, None);
-    let setter = Setter { manual, source: source.node().clone() };
-    Linked { node: computed.node.clone(), value: PhantomData, setter }
+    Linked::builder(source, f).build()
+}
+
+/// Builds a [`Linked`]; see [`Linked::builder`].
+#[must_use = "a builder does nothing until `build`"]
+#[derive(Debug)]
+pub struct LinkedBuilder<'a, R, F, E = ByValue> {
+    source: &'a R,
+    function: F,
+    equality: E,
+    name: Option<Arc<str>>,
+}
+
+impl<'a, R, F, E> LinkedBuilder<'a, R, F, E>
+where
+    R: Readable + Clone + 'static,
+{
+    /// A name for errors, dumps and `why`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into().into());
+        self
+    }
+
+    /// When a new value is no change: arguments are the old value and the new one. A panic in it
+    /// counts as a change.
+    pub fn equality<G>(self, equality: G) -> LinkedBuilder<'a, R, F, By<G>> {
+        let Self { source, function, name, .. } = self;
+        LinkedBuilder { source, function, equality: By(equality), name }
+    }
+
+    /// The linked signal; its function does not run yet.
+    #[track_caller]
+    pub fn build<T>(self) -> Linked<T>
+    where
+        T: Send + Sync + 'static,
+        F: Fn(&R::Value, Option<Previous<'_, R::Value, T>>) -> T + Send + Sync + 'static,
+        E: Equality<T>,
+    {
+        let Self { source, function, equality, name } = self;
+        let world = source.node().inner().world().clone();
+        let of_manual = name.as_ref().map_or("manual".into(), |name| format!("{name}.manual"));
+        let manual: Signal<Option<Manual>> =
+            Signal::make(world.clone(), None, super::equality::Never, Some(of_manual.into()));
+        let link =
+            Link { source: source.clone(), manual: manual.clone(), memory: Mutex::default() };
+        let value = move || link.value(&function);
+        let computed = Computed::<T>::make(world, value, equality, name);
+        let setter = Setter { manual, source: source.node().clone() };
+        Linked { node: computed.node.clone(), value: PhantomData, setter }
+    }
 }
 
 struct Link<R> {
@@ -229,6 +272,23 @@ fn has_pending(node: &NodeRef) -> bool {
 reading!(Linked, setter);
 
 impl<T: Send + Sync + 'static> Linked<T> {
+    /// A linked signal with a name, or an equality of its own.
+    ///
+    /// ```
+    /// use isobar::Linked;
+    /// let shipping = isobar::signal(vec!["ground", "air"]);
+    /// let choice = Linked::builder(&shipping, |options: &Vec<&str>, _| options[0]);
+    /// let choice = choice.name("choice").build();
+    /// assert_eq!((choice.name(), choice.get()), ("choice".to_string(), "ground"));
+    /// ```
+    pub fn builder<R, F>(source: &R, f: F) -> LinkedBuilder<'_, R, F>
+    where
+        R: Readable + Clone + 'static,
+        F: Fn(&R::Value, Option<Previous<'_, R::Value, T>>) -> T + Send + Sync + 'static,
+    {
+        LinkedBuilder { source, function: f, equality: ByValue, name: None }
+    }
+
     /// The value, or why there is none; tracked.
     ///
     /// # Errors

@@ -452,3 +452,21 @@ fn an_override_made_in_an_effect_is_one_commit_with_its_other_writes() {
         assert_eq!(seen.take(), [(10, 0), (7, 7)]);
     });
 }
+
+#[test]
+fn a_built_one_has_its_name_in_errors_and_keeps_the_old_value_while_equal() {
+    in_graph(|_| {
+        let s = signal(1);
+        let rough = Linked::builder(&s, |s: &i32, _| 100 / s);
+        let rough = rough.name("rough").equality(|old: &i32, new: &i32| old.abs_diff(*new) < 5);
+        let rough = rough.build();
+        assert_eq!((rough.name(), rough.get()), ("rough".to_string(), 100));
+        rough.set(97);
+        assert_eq!(rough.get(), 100);
+        rough.set(95);
+        assert_eq!(rough.get(), 95);
+        s.set(0);
+        let failure = rough.try_get().unwrap_err().to_string();
+        assert!(failure.starts_with("rough panicked"), "{failure}");
+    });
+}

@@ -59,7 +59,7 @@ mod sequence;
 mod set;
 #[cfg(feature = "async")]
 mod stream;
-mod triggers;
+pub(crate) mod triggers;
 mod vec;
 
 pub use build::CollectionBuilder;

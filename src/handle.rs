@@ -15,6 +15,8 @@ mod scope;
 mod signal;
 mod snapshot;
 mod together;
+#[cfg(any(feature = "async", feature = "store"))]
+pub(crate) mod versions;
 
 pub use computed::{Computed, ComputedBuilder, computed};
 pub use context::Context;

@@ -33,7 +33,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 /// The parts of a collection that somebody reads, by their hash; `N` is what reads one part.
-pub(super) struct Triggers<N> {
+pub(crate) struct Triggers<N> {
     world: Arc<World>,
     /// Touched by writes that may concern any part.
     whole: Signal<()>,
@@ -56,14 +56,14 @@ struct Slot<N> {
 }
 
 /// What reads one part, cached for as long as anybody observes it.
-pub(super) trait PartReader: Clone + Send + Sync + 'static {
+pub(crate) trait PartReader: Clone + Send + Sync + 'static {
     /// Does the cache alone know of it?
     fn is_unobserved(&self) -> bool;
 }
 
 /// Which parts a write concerns, by their hashes.
 #[derive(Clone, Debug)]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     Parts(Vec<u64>),
     /// All indices from this one on.
     From(u64),
@@ -73,14 +73,14 @@ pub(super) enum Scope {
 const FIRST_SWEEP: usize = 64;
 
 impl<N: PartReader> Triggers<N> {
-    pub(super) fn new(world: &Arc<World>) -> Arc<Self> {
+    pub(crate) fn new(world: &Arc<World>) -> Arc<Self> {
         let parts = Parts { slots: HashMap::new(), writing_whole: 0, sweep_at: FIRST_SWEEP };
         let whole = trigger(world, "whole");
         Arc::new(Self { world: world.clone(), whole, parts: Mutex::new(parts) })
     }
 
     /// What reads the part with this hash: one of those there, or a new one.
-    pub(super) fn reader(
+    pub(crate) fn reader(
         self: &Arc<Self>,
         hash: u64,
         is_it: impl Fn(&N) -> bool,
@@ -107,7 +107,7 @@ impl<N: PartReader> Triggers<N> {
     }
 
     /// Announces a write and finds who is to be woken by it.
-    pub(super) fn announce(self: &Arc<Self>, scope: Scope) -> Announcement<N> {
+    pub(crate) fn announce(self: &Arc<Self>, scope: Scope) -> Announcement<N> {
         let mut touched = Vec::new();
         let mut parts = self.parts.lock();
         match &scope {
@@ -134,7 +134,7 @@ impl<N: PartReader> Triggers<N> {
 
     /// How many parts are registered: asked by writers that may save themselves the trouble of
     /// finding out what exactly they change.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.parts.lock().slots.is_empty()
     }
 }
@@ -171,7 +171,7 @@ impl<N: PartReader> Parts<N> {
 }
 
 /// A write that is on its way, until it has landed or was given up.
-pub(super) struct Announcement<N: PartReader> {
+pub(crate) struct Announcement<N: PartReader> {
     triggers: Arc<Triggers<N>>,
     scope: Scope,
     touched: Vec<Signal<()>>,
@@ -179,7 +179,7 @@ pub(super) struct Announcement<N: PartReader> {
 
 impl<N: PartReader> Announcement<N> {
     /// Wakes the readers with the commit that collects here.
-    pub(super) fn touch(&mut self) {
+    pub(crate) fn touch(&mut self) {
         for trigger in std::mem::take(&mut self.touched) {
             trigger.touch();
         }
@@ -216,7 +216,7 @@ impl<N: PartReader> Announced for Triggers<N> {
 }
 
 /// One part, as its reader sees it; see the module.
-pub(super) struct Part {
+pub(crate) struct Part {
     hash: u64,
     trigger: Signal<()>,
     whole: Signal<()>,
@@ -227,7 +227,7 @@ pub(super) struct Part {
 
 impl Part {
     /// The collection, for a reader of this part: the part's trigger becomes the source.
-    pub(super) fn follow<R: Readable + ?Sized>(&self, collection: &R) -> Loaded<R::Value> {
+    pub(crate) fn follow<R: Readable + ?Sized>(&self, collection: &R) -> Loaded<R::Value> {
         self.trigger.with(|()| ());
         self.whole.with(|()| ());
         let node = collection.node().inner();
@@ -259,7 +259,7 @@ impl Part {
 }
 
 /// Is what is read here recorded: as a source, or as a condition of a transaction?
-pub(super) fn is_recorded(world: &Arc<World>) -> bool {
+pub(crate) fn is_recorded(world: &Arc<World>) -> bool {
     let frame = Frame::current();
     let remembers = || {
         let view = frame.view(world).ok().flatten()?;

@@ -3,11 +3,10 @@
 //! An ordinary effect puts what it reads into an inbox and wakes whoever polls it; so what arrives
 //! is as consistent and as ordered as what effects see, and nothing is polled in vain.
 
-use crate::block::Shared;
 use crate::engine::frame::Frame;
-use crate::engine::read::{self, Track};
 use crate::error::ReadError;
-use crate::structure::holds::Follower;
+use crate::handle::versions::{Listener, each_version};
+use crate::revision::Revision;
 use crate::sync::Mutex;
 use crate::{Computed, Effect, Linked, Loaded, ReadSignal, Readable, ReadableExt, Signal};
 use futures_core::Stream;
@@ -132,10 +131,6 @@ impl<T> Sender<T> {
             waker.wake();
         }
     }
-
-    fn is_ended(&self) -> bool {
-        self.0.waiting.lock().ended
-    }
 }
 
 impl<T> Drop for Sender<T> {
@@ -174,38 +169,18 @@ fn all<R: Readable + Clone + 'static>(
 ) -> ValueStream<R::Value> {
     let inbox = Inbox::new(capacity, when_full);
     let sender = Sender(inbox.clone());
-    let node = signal.node().inner().clone();
-    let world = node.world().clone();
-    // From here on no version of the signal is let go of before it was put into the inbox.
-    let mut follower = Follower::new(&world, &node);
-    let mut told = None;
-    let body = move || {
-        let Ok(newest) = read::find(&node, Track::Yes) else { return };
-        if sender.is_ended() {
-            // Nothing is kept for a stream that takes nothing.
-            return follower.end();
-        }
-        let first = *told.get_or_insert_with(|| {
-            let found = read::version_at(&node, follower.from());
-            sender.put(Ok(Loaded::new(&found.kept.share())));
-            found.changed_at
-        });
-        let mut missed: Vec<Shared> = Vec::new();
-        let (mut at, newest_at) = (newest.changed_at, newest.changed_at);
-        let mut kept = newest.kept;
-        while at > first {
-            missed.push(kept.share());
-            let older = read::version_at(&node, at - 1);
-            (at, kept) = (older.changed_at, older.kept);
-        }
-        for value in missed.iter().rev() {
-            sender.put(Ok(Loaded::new(value)));
-        }
-        told = Some(newest_at.max(first));
-        follower.advance(newest_at);
-    };
-    let effect = apart(|| Effect::on(&world, None, body));
+    let effect = apart(|| each_version(signal, None, sender));
     ValueStream { inbox, _effect: effect }
+}
+
+impl<T: Send + Sync + 'static> Listener<T> for Sender<T> {
+    fn listens(&self) -> bool {
+        !self.0.waiting.lock().ended
+    }
+
+    fn hear(&mut self, version: Loaded<T>, _: Revision) {
+        self.put(Ok(version));
+    }
 }
 
 impl<T> ValueStream<T> {

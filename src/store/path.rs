@@ -232,6 +232,16 @@ impl Path {
         })
     }
 
+    /// This path and all above it, the longest first.
+    pub(super) fn and_above(&self) -> impl Iterator<Item = Self> {
+        self.upwards().map(|text| Self { text: text.into() })
+    }
+
+    /// As it is written inside: of the root, nothing.
+    pub(super) fn inner(&self) -> &str {
+        &self.text
+    }
+
     /// The text of what is below, from its slash on.
     pub(super) fn below(&self, above: &Self) -> Option<&str> {
         let rest = self.text.strip_prefix(&*above.text)?;
@@ -246,6 +256,11 @@ impl Path {
     /// A place after all that is below this path, and before what comes next.
     pub(super) fn end(&self) -> Self {
         Self { text: [&*self.text, "\0"].concat().into() }
+    }
+
+    /// A child whose name was checked.
+    pub(super) fn with(&self, name: &str) -> Self {
+        Self { text: [&*self.text, "/", name].concat().into() }
     }
 
     /// Of segments that were checked.

@@ -17,7 +17,7 @@ use std::ptr::{NonNull, null_mut};
 #[derive(Debug)]
 pub(crate) struct Holds {
     shared: Mutex<Vec<u64>>,
-    #[cfg(feature = "async")]
+    #[cfg(any(feature = "async", feature = "store"))]
     /// Nodes (by address) of which everything is held from a revision on.
     followed: Mutex<Vec<(usize, u64)>>,
 }
@@ -36,7 +36,7 @@ impl Holds {
     pub(crate) fn new() -> Self {
         Self {
             shared: Mutex::new(Vec::new()),
-            #[cfg(feature = "async")]
+            #[cfg(any(feature = "async", feature = "store"))]
             followed: Mutex::new(Vec::new()),
         }
     }
@@ -105,7 +105,7 @@ impl Holds {
     /// before the call, or later.
     pub(crate) fn scan_followed(&self, into: &mut Vec<(usize, u64)>) {
         into.clear();
-        #[cfg(feature = "async")]
+        #[cfg(any(feature = "async", feature = "store"))]
         into.extend_from_slice(&self.followed.lock());
     }
 
@@ -262,10 +262,10 @@ pub(crate) fn kept_blocks(into: &mut Vec<*mut Header>) {
     into.sort_unstable();
 }
 
-#[cfg(feature = "async")]
+#[cfg(any(feature = "async", feature = "store"))]
 pub(crate) use follower::Follower;
 
-#[cfg(feature = "async")]
+#[cfg(any(feature = "async", feature = "store"))]
 mod follower {
     use crate::structure::node::Node;
     use crate::structure::world::World;

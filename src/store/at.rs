@@ -1,0 +1,459 @@
+//! One place in a store: reading it and writing it.
+
+use super::error::StoreError;
+use super::path::{Path, PathError, ToPath};
+use super::state::{Entries, Logged, Payload, State, Tree, Voice, spread};
+use super::{Core, Store};
+use crate::Computed;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::any::{Any, type_name};
+use std::fmt;
+use std::sync::Arc;
+
+/// A place in a [`Store`]: a path, to read, to write and to observe. Cheap to clone.
+///
+/// Inside a computed or effect a read makes a source of what is at the path and below. Elsewhere it
+/// reads the newest state, or that of the surrounding batch, transaction or draft.
+///
+/// A place may have a value of its own beside children. As one value it then reads as an object of
+/// the children, in which its own value has the key `/`.
+#[derive(Clone)]
+pub struct At {
+    store: Store,
+    path: Result<Path, PathError>,
+}
+
+/// What a tree has to be, as one value, to be a `T`.
+pub(super) fn decode<T: DeserializeOwned>(tree: &Tree) -> Result<Option<T>, StoreError> {
+    let decoded = match tree.own().filter(|_| !tree.has_children()) {
+        Some(own) => Some(T::deserialize(&**own)),
+        None => tree.to_value().map(serde_json::from_value),
+    };
+    decoded.transpose().map_err(|source| StoreError::Decode {
+        path: tree.path().clone(),
+        wanted: type_name::<T>(),
+        source: Arc::new(source),
+    })
+}
+
+fn encode(path: &Path, value: &impl Serialize) -> Result<Value, StoreError> {
+    let encoded = serde_json::to_value(value);
+    encoded.map_err(|source| StoreError::Encode { path: path.clone(), source: Arc::new(source) })
+}
+
+pub(super) fn encode_some(
+    path: &Path,
+    value: Option<impl Serialize>,
+) -> Result<Option<Value>, StoreError> {
+    value.map(|value| encode(path, &value)).transpose()
+}
+
+impl At {
+    pub(super) fn new(store: Store, path: Result<Path, PathError>) -> Self {
+        Self { store, path }
+    }
+
+    /// The path.
+    ///
+    /// # Errors
+    /// [`PathError`] if what was given is none.
+    pub fn path(&self) -> Result<&Path, PathError> {
+        self.path.as_ref().map_err(PathError::clone)
+    }
+
+    /// The place of a child, or further below.
+    pub fn at(&self, below: impl ToPath) -> Self {
+        let joined = self.path.clone().and_then(|path| path.join(&below.to_path()?));
+        Self { store: self.store.clone(), path: joined }
+    }
+
+    fn core(&self) -> &Core {
+        &self.store.core
+    }
+
+    /// What is here and below, as a view of this revision; tracked. Costs a look-up; inside a
+    /// computed or effect of a node that is cached for as long as anybody observes it.
+    ///
+    /// # Errors
+    /// [`StoreError::Path`]; [`StoreError::Read`] if a derived value here or below has failed.
+    pub fn tree(&self) -> Result<Tree, StoreError> {
+        Ok(self.core().tree(self.path()?)?)
+    }
+
+    /// What is here and below as one value, see [`Tree::to_value`]; tracked. `None` if there is
+    /// nothing.
+    ///
+    /// # Errors
+    /// As [`tree`](Self::tree).
+    pub fn to_value(&self) -> Result<Option<Value>, StoreError> {
+        Ok(self.tree()?.to_value())
+    }
+
+    /// What is here and below as a `T`; tracked. `None` if there is nothing.
+    ///
+    /// ```
+    /// use isobar::store::Store;
+    /// #[derive(serde::Deserialize)]
+    /// struct Window { width: u32, title: String }
+    ///
+    /// let store = Store::new();
+    /// store.at("/window/width").set(800)?;
+    /// store.at("/window/title").set("isobar")?;
+    /// let window: Window = store.at("/window").get()?.unwrap();
+    /// assert_eq!((window.width, window.title.as_str()), (800, "isobar"));
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`tree`](Self::tree); [`StoreError::Decode`] if it is no `T`.
+    pub fn get<T: DeserializeOwned>(&self) -> Result<Option<T>, StoreError> {
+        decode(&self.tree()?)
+    }
+
+    /// The value, or, where there is none, `default`, which is not written.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_or<T: DeserializeOwned>(&self, default: T) -> Result<T, StoreError> {
+        Ok(self.get()?.unwrap_or(default))
+    }
+
+    /// The value, or, where there is nothing, `default`, which is written then, with its event.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get) and [`set`](Self::set).
+    #[track_caller]
+    pub fn get_or_insert<T>(&self, default: T) -> Result<T, StoreError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        if let Some(there) = self.get()? {
+            return Ok(there);
+        }
+        let path = self.path()?.clone();
+        let new = Arc::new(encode(&path, &default)?);
+        self.write()
+            .put(move |old: Option<&Value>| Ok(old.is_none().then(|| Some(new.clone()))))?;
+        // Another thread may have been faster.
+        self.get_or(default)
+    }
+
+    /// Is there a value, here or below? Tracked.
+    ///
+    /// # Errors
+    /// As [`tree`](Self::tree).
+    pub fn contains(&self) -> Result<bool, StoreError> {
+        Ok(!self.tree()?.is_empty())
+    }
+
+    /// The names of the children, in order; tracked.
+    ///
+    /// # Errors
+    /// As [`tree`](Self::tree).
+    pub fn list(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.tree()?.children().map(str::to_string).collect())
+    }
+
+    /// The node of what is here and below, for snapshots, drafts, streams and `map`.
+    ///
+    /// # Errors
+    /// [`StoreError::Path`].
+    pub fn node(&self) -> Result<Computed<Tree>, StoreError> {
+        Ok(self.core().reader(self.path()?).0.1.clone())
+    }
+
+    /// Sets the value of this very place, and leaves what is below. True if it is another one now.
+    /// An object is one value; [`set_tree`](Self::set_tree) gives its fields places of their own.
+    ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// assert!(store.at("/volume").set(3)?);
+    /// assert!(!store.at("/volume").set(3)?);
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreError::Path`]; [`StoreError::Encode`]; [`StoreError::Write`] inside a computed.
+    #[track_caller]
+    pub fn set(&self, value: impl Serialize) -> Result<bool, StoreError> {
+        self.write().set(value)
+    }
+
+    /// Makes the value of this very place of the one there. No concurrent update is lost: `f` runs
+    /// again if another write came between.
+    ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// store.at("/visits").update(|n: Option<u64>| n.unwrap_or(0) + 1)?;
+    /// assert_eq!(store.at("/visits").get()?, Some(1));
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`set`](Self::set); [`StoreError::Decode`] if what is there is no `T`.
+    #[track_caller]
+    pub fn update<T>(
+        &self,
+        f: impl FnMut(Option<T>) -> T + Send + 'static,
+    ) -> Result<bool, StoreError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        self.write().update(f)
+    }
+
+    /// Makes what is here and below the fields of `value`, and theirs, at places of their own, in
+    /// one commit; what is different only. A field `/` is the value of the place itself.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set); [`StoreError::Path`] if a field's name is no segment.
+    #[track_caller]
+    pub fn set_tree(&self, value: impl Serialize) -> Result<bool, StoreError> {
+        self.write().set_tree(value)
+    }
+
+    /// Deletes the value here and all below, in one commit; true if there was any. Mounts below
+    /// stay, empty. Derived values stay; one that is derived here is none until its source
+    /// changes.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    #[track_caller]
+    pub fn delete(&self) -> Result<bool, StoreError> {
+        self.write().delete()
+    }
+
+    /// Tells the listeners of this path and those above, although nothing is written.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    #[track_caller]
+    pub fn ping(&self) -> Result<(), StoreError> {
+        self.write().ping()
+    }
+
+    /// A write that says more: a payload, an equality of its own, or that nobody is to be told.
+    pub fn write(&self) -> Write<'_> {
+        Write { at: self, payload: None, voice: Voice::Changed, equality: None }
+    }
+}
+
+impl fmt::Debug for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("At").field(&self.path).finish()
+    }
+}
+
+type Equality = Box<dyn FnMut(&Value, &Value) -> bool + Send>;
+
+/// A write that says more than what; see [`At::write`].
+#[must_use = "nothing is written until one of the methods that write"]
+pub struct Write<'a> {
+    at: &'a At,
+    payload: Option<Payload>,
+    voice: Voice,
+    equality: Option<Equality>,
+}
+
+impl Write<'_> {
+    /// Travels with the write's events, up to the root.
+    pub fn payload(mut self, payload: impl Any + Send + Sync) -> Self {
+        self.payload = Some(Arc::new(payload));
+        self
+    }
+
+    /// No listener is told. Computeds, effects and derived values follow as ever.
+    pub fn quiet(mut self) -> Self {
+        self.voice = Voice::Quiet;
+        self
+    }
+
+    /// When the new value is no change, and is not written: arguments are the old value and the
+    /// new one. A panic in it is the write's; nothing is written.
+    ///
+    /// ```
+    /// use isobar::store::{Store, Value};
+    /// let (store, id) = (Store::new(), |user: &Value| user["id"].clone());
+    /// let same_id = move |old: &Value, new: &Value| id(old) == id(new);
+    /// let user = store.at("/user");
+    /// user.set(serde_json::json!({ "id": 1, "seen": "monday" }))?;
+    /// let later = serde_json::json!({ "id": 1, "seen": "friday" });
+    /// assert!(!user.write().equality(same_id).set(later)?);
+    /// assert_eq!(user.to_value()?.unwrap()["seen"], "monday");
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
+    pub fn equality(mut self, equal: impl FnMut(&Value, &Value) -> bool + Send + 'static) -> Self {
+        self.equality = Some(Box::new(equal));
+        self
+    }
+
+    /// See [`At::set`].
+    ///
+    /// # Errors
+    /// As [`At::set`].
+    #[track_caller]
+    pub fn set(self, value: impl Serialize) -> Result<bool, StoreError> {
+        let new = Arc::new(encode(self.at.path()?, &value)?);
+        self.put(move |_| Ok(Some(Some(new.clone()))))
+    }
+
+    /// See [`At::update`].
+    ///
+    /// # Errors
+    /// As [`At::update`].
+    #[track_caller]
+    pub fn update<T>(
+        self,
+        mut f: impl FnMut(Option<T>) -> T + Send + 'static,
+    ) -> Result<bool, StoreError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let path = self.at.path()?.clone();
+        self.put(move |old| {
+            let old = old.map(T::deserialize).transpose();
+            let old = old.map_err(|source| StoreError::Decode {
+                path: path.clone(),
+                wanted: type_name::<T>(),
+                source: Arc::new(source),
+            })?;
+            Ok(Some(Some(Arc::new(encode(&path, &f(old))?))))
+        })
+    }
+
+    /// See [`At::set_tree`].
+    ///
+    /// # Errors
+    /// As [`At::set_tree`].
+    #[track_caller]
+    pub fn set_tree(self, value: impl Serialize) -> Result<bool, StoreError> {
+        let path = self.at.path()?;
+        let fields = spread(path, encode(path, &value)?)?;
+        let new = fields.into_iter().map(|(path, value)| (path, Arc::new(value)));
+        self.replace(new.collect())
+    }
+
+    /// See [`At::delete`].
+    ///
+    /// # Errors
+    /// As [`At::delete`].
+    #[track_caller]
+    pub fn delete(self) -> Result<bool, StoreError> {
+        if let Some(derived) = self.at.core().derived_at(self.at.path()?) {
+            derived.value.try_set(None)?;
+        }
+        self.replace(Entries::new())
+    }
+
+    /// See [`At::ping`].
+    ///
+    /// # Errors
+    /// As [`At::ping`].
+    #[track_caller]
+    pub fn ping(self) -> Result<(), StoreError> {
+        let (core, path) = (self.at.core(), self.at.path()?.clone());
+        let (listeners, payload) = (core.listeners.clone(), self.payload);
+        core.write(core.scope(std::iter::empty()), move |state| {
+            let logged =
+                || Logged { path: path.clone(), payload: payload.clone(), voice: Voice::Always };
+            listeners.log(state, logged);
+        })
+    }
+
+    fn replace(self, new: Entries) -> Result<bool, StoreError> {
+        let (payload, voice) = (self.payload, self.voice);
+        let logged =
+            move |path: &Path| Logged { path: path.clone(), payload: payload.clone(), voice };
+        self.at.core().replace(self.at.path()?, new, &logged)
+    }
+
+    /// Writes the value that `make` makes of the one there: `None` leaves it.
+    #[track_caller]
+    fn put(
+        self,
+        make: impl FnMut(Option<&Value>) -> Made + Send + 'static,
+    ) -> Result<bool, StoreError> {
+        let core = self.at.core();
+        let path = self.at.path()?.clone();
+        let Self { payload, voice, mut equality, .. } = self;
+        let mut put = Put { path: path.clone(), payload, voice, make };
+        if let Some(derived) = core.derived_at(&path) {
+            return put.set_by_hand(&derived.value, equality);
+        }
+        let listeners = core.listeners.clone();
+        core.write(core.scope(std::iter::once(&path)), move |state| {
+            let Some(new) = put.new_value(state, &mut equality)? else { return Ok(false) };
+            match new {
+                Some(value) => drop(state.entries.insert(put.path.clone(), value)),
+                None => drop(state.entries.remove(&put.path)),
+            }
+            listeners.log(state, || put.logged());
+            Ok(true)
+        })?
+    }
+}
+
+/// A write of one place.
+struct Put<F> {
+    path: Path,
+    payload: Option<Payload>,
+    voice: Voice,
+    make: F,
+}
+
+/// `Some(None)` deletes, `None` leaves what is there.
+type Made = Result<Option<Option<Arc<Value>>>, StoreError>;
+
+impl<F: FnMut(Option<&Value>) -> Made> Put<F> {
+    /// The new value, if it is another one.
+    fn new_value(&mut self, state: &State, equality: &mut Option<Equality>) -> Made {
+        let old = state.entries.get(&self.path);
+        let new = (self.make)(old.map(|old| &**old))?;
+        Ok(new.filter(|new| !is_equal(equality, old, new.as_ref())))
+    }
+
+    fn logged(&self) -> Logged {
+        Logged { path: self.path.clone(), payload: self.payload.clone(), voice: self.voice }
+    }
+
+    /// A derived value's: until its source changes.
+    #[track_caller]
+    fn set_by_hand(
+        &mut self,
+        derived: &crate::Linked<Option<Arc<Value>>>,
+        mut equality: Option<Equality>,
+    ) -> Result<bool, StoreError> {
+        let old = derived.try_get()?;
+        let Some(new) = (self.make)(old.as_deref())? else { return Ok(false) };
+        if is_equal(&mut equality, old.as_ref(), new.as_ref()) {
+            return Ok(false);
+        }
+        derived.try_set(new)?;
+        Ok(true)
+    }
+}
+
+fn is_equal(
+    equality: &mut Option<Equality>,
+    old: Option<&Arc<Value>>,
+    new: Option<&Arc<Value>>,
+) -> bool {
+    match (equality, old, new) {
+        (Some(equal), Some(old), Some(new)) => equal(old, new),
+        _ => old == new,
+    }
+}
+
+impl Tree {
+    /// What is here and below as a `T`; `None` if there is nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Decode`] if it is no `T`.
+    pub fn get<T: DeserializeOwned>(&self) -> Result<Option<T>, StoreError> {
+        decode(self)
+    }
+}

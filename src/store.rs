@@ -329,6 +329,16 @@ impl Core {
     }
 }
 
+/// What is derived from paths reads them by nodes that look at what is derived: this lets go of it.
+impl Drop for Core {
+    fn drop(&mut self) {
+        // Acquire: pairs with the Release of who derives first; which is over.
+        if self.derives.load(Acquire) {
+            Frame::detached().enter(|| self.derived.set(PersistentMap::new()));
+        }
+    }
+}
+
 /// Where a path's node looks.
 struct Look {
     path: Path,

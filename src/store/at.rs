@@ -259,6 +259,12 @@ pub struct Write<'a> {
     equality: Option<Equality>,
 }
 
+impl fmt::Debug for Write<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Write").field("at", &self.at.path).finish_non_exhaustive()
+    }
+}
+
 impl Write<'_> {
     /// Travels with the write's events, up to the root.
     pub fn payload(mut self, payload: impl Any + Send + Sync) -> Self {

@@ -14,7 +14,7 @@ use crate::structure::world::World;
 use crate::sync::{Acquire, AtomicBool};
 use crate::{Computed, Loaded};
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// One effect of a store, while anybody listens.
@@ -125,18 +125,19 @@ fn changes(before: &State, now: &State) -> Vec<(Path, Option<Arc<Logged>>)> {
     let mut order: Vec<(Path, Option<Arc<Logged>>)> = Vec::new();
     let mut places: HashMap<Path, usize> = HashMap::new();
     let logged: Vec<_> = now.logged_since(before.number).collect();
-    for write in &logged {
+    if (logged.len() as u64) < now.number - before.number {
+        // The first ones were written before anybody listened.
+        let known: HashSet<&Path> = logged.iter().map(|write| &write.path).collect();
+        let rest = different(&before.entries, &now.entries);
+        let rest = rest.filter(|path| !known.contains(path));
+        order.extend(rest.map(|path| (path.clone(), None)));
+    }
+    for write in logged {
         let place = *places.entry(write.path.clone()).or_insert(order.len());
         match order.get_mut(place) {
             Some(there) => there.1 = there.1.take().map(|last| louder(&last, write)),
             None => order.push((write.path.clone(), Some(Arc::clone(write)))),
         }
-    }
-    if (logged.len() as u64) < now.number - before.number {
-        // Some were written before anybody listened.
-        let rest = different(&before.entries, &now.entries);
-        let rest = rest.filter(|path| !places.contains_key(path));
-        order.extend(rest.map(|path| (path.clone(), None)).collect::<Vec<_>>());
     }
     order
 }

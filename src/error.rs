@@ -139,6 +139,14 @@ pub enum Failure {
         /// The async effect, async computed or resource.
         node: Arc<str>,
     },
+    /// The storage of a store has failed, and no caller waits for what it was to do.
+    #[error("storage of {store}: {message}")]
+    Storage {
+        /// The store's name.
+        store: Arc<str>,
+        /// What failed, and where.
+        message: Arc<str>,
+    },
     /// A cleanup panicked; the other cleanups ran.
     #[error("a cleanup panicked: {message}")]
     Cleanup {

@@ -5,18 +5,23 @@
 //! readers of one path are woken by stands beside it, as with the keys of a
 //! [`ReactiveMap`](crate::ReactiveMap). See `docs/STORE.md`.
 
+mod asynchronous;
 mod at;
 mod atom;
 mod backend;
 mod derive;
 mod error;
 mod event;
+mod keeper;
 mod listeners;
+mod mount;
 mod path;
 mod pattern;
 mod state;
 mod teller;
+mod ticket;
 
+pub use asynchronous::{AsyncAt, AsyncStore, AsyncWrite};
 pub use at::{At, Write};
 pub use atom::Atom;
 pub use backend::{
@@ -26,25 +31,28 @@ pub use derive::{Derivation, Sources};
 pub use error::StoreError;
 pub use event::{Event, EventKind};
 pub use listeners::{IfMissing, Subscription};
+pub use mount::{Mount, MountBuilder, MountStats};
 pub use path::{Path, PathError, ToPath};
 pub use pattern::{Pattern, ToPattern};
 pub use serde_json::Value;
 pub use state::{State, Tree};
 
+use self::at::Committed;
 use self::derive::Derived;
 use self::listeners::Listeners;
+use self::mount::Mounts;
 use self::state::{Entries, Logged};
+use self::ticket::Ticket;
 use crate::collections::PersistentMap;
 use crate::collections::triggers::{Part, PartReader, Scope, Triggers, is_recorded};
 use crate::engine::frame::Frame;
 use crate::engine::write;
 use crate::error::ReadError;
 use crate::handle::equality::{ByValue, Never};
-use crate::handle::readable::{Readable, ReadableExt, raise, sealed::Sealed};
+use crate::handle::readable::{Readable, ReadableExt, sealed::Sealed};
 use crate::structure::world::World;
 use crate::sync::{Acquire, AtomicBool, Mutex};
 use crate::{Computed, Graph, Node, Signal, batch, transaction};
-use std::convert::Infallible;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Bound;
@@ -83,6 +91,7 @@ pub(self) struct Core {
     listeners: Arc<Listeners>,
     /// Tells the listeners, while there are any.
     teller: Mutex<Option<crate::Effect>>,
+    mounts: Mounts,
 }
 
 /// What is at one path and below, as a node.
@@ -122,6 +131,7 @@ impl StoreBuilder {
         let world = self.world.unwrap_or_else(|| Frame::current().world());
         let name = self.name.unwrap_or_else(|| "store".into());
         let derived = Some(format!("{name}.derived").into());
+        let mounts = Mounts::new(&world, name.clone());
         let core = Core {
             state: Signal::make(world.clone(), State::new(), ByValue, Some(name)),
             derived: Signal::make(world.clone(), PersistentMap::new(), Never, derived),
@@ -130,6 +140,7 @@ impl StoreBuilder {
             hashing: RandomState::new(),
             listeners: Listeners::new(),
             teller: Mutex::new(None),
+            mounts,
         };
         Store { core: Arc::new(core) }
     }
@@ -183,7 +194,7 @@ impl Store {
     /// [`StoreError::Write`].
     #[track_caller]
     pub fn restore(&self, state: &State) -> Result<bool, StoreError> {
-        self.core.replace(&Path::root(), state.entries.clone(), &Logged::plain)
+        self.core.replace(&Path::root(), state.entries.clone(), &Logged::plain)?.wait()
     }
 
     /// The name given at creation, or `store`.
@@ -281,42 +292,50 @@ impl Core {
         result.expect("an update runs at once, and again if need be")
     }
 
-    /// Makes what is at a path and below what is given; true if something is different.
+    /// Before a write at a path and below: who is to store it.
+    fn begin(&self, path: &Path) -> Result<Ticket, StoreError> {
+        let collects = write::is_collecting(self.state.node().inner())?;
+        Ok(if collects { Ticket::default() } else { self.mounts.begin(path) })
+    }
+
+    /// Makes what is at a path and below what is given.
     #[track_caller]
     fn replace(
         &self,
         path: &Path,
         new: Entries,
         logged: &(impl Fn(&Path) -> Logged + Clone + Send + 'static),
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Committed, StoreError> {
+        let ticket = self.begin(path)?;
+        let replacing = Replacing { new: Tree::new(new, path.clone()), number: Arc::default() };
         if write::is_collecting(self.state.node().inner())? {
             // On replay there may be something else below.
-            return self.replace_once(path, new, logged, Scope::Whole);
+            self.replace_once(&replacing, logged, Scope::Whole)?;
+        } else {
+            Frame::detached().enter(|| {
+                transaction(|| {
+                    // Recorded: if it is another one when this commits, all is done again.
+                    let changed = self.tree(path)?.differing(&replacing.new);
+                    self.replace_once(&replacing, logged, self.scope(changed.iter()))
+                })
+            })?;
         }
-        Frame::detached().enter(|| {
-            let done = transaction(|| {
-                // Recorded: if it is another one when this commits, all is done again.
-                let old = self.tree(path).unwrap_or_else(|error| raise(error));
-                let changed = old.differing(&Tree::new(new.clone(), path.clone()));
-                let scope = self.scope(changed.iter());
-                Ok::<_, Infallible>(self.replace_once(path, new.clone(), logged, scope))
-            });
-            done.unwrap_or_else(|never| match never {})
-        })
+        // Of the replay that was committed.
+        let number = *replacing.number.lock();
+        Ok(Committed { changed: number.is_some(), ticket: ticket.committed(number) })
     }
 
     #[track_caller]
     fn replace_once(
         &self,
-        path: &Path,
-        new: Entries,
+        replacing: &Replacing,
         logged: &(impl Fn(&Path) -> Logged + Clone + Send + 'static),
         scope: Scope,
-    ) -> Result<bool, StoreError> {
-        let new = Tree::new(new, path.clone());
+    ) -> Result<(), StoreError> {
+        let Replacing { new, number } = replacing.clone();
         let (listeners, logged) = (self.listeners.clone(), logged.clone());
         self.write(scope, move |state| {
-            let changed = Tree::new(state.entries.clone(), new.path().clone()).differing(&new);
+            let changed = state.tree(new.path()).differing(&new);
             for path in &changed {
                 match new.entries.get(path) {
                     Some(value) => drop(state.entries.insert(path.clone(), value.clone())),
@@ -324,14 +343,23 @@ impl Core {
                 }
                 listeners.log(state, || logged(path));
             }
-            !changed.is_empty()
+            *number.lock() = (!changed.is_empty()).then_some(state.number);
         })
     }
 }
 
-/// What is derived from paths reads them by nodes that look at what is derived: this lets go of it.
+/// What takes the place of what is at a path and below, and the number of that write.
+#[derive(Clone)]
+struct Replacing {
+    new: Tree,
+    number: Arc<Mutex<Option<u64>>>,
+}
+
+/// Stores what is to be stored. And what is derived from paths reads them by nodes that look at
+/// what is derived: this lets go of it.
 impl Drop for Core {
     fn drop(&mut self) {
+        self.unmount_all();
         // Acquire: pairs with the Release of who derives first; which is over.
         if self.derives.load(Acquire) {
             Frame::detached().enter(|| self.derived.set(PersistentMap::new()));

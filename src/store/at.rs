@@ -1,8 +1,10 @@
 //! One place in a store: reading it and writing it.
 
+use super::asynchronous::AsyncWrite;
 use super::error::StoreError;
 use super::path::{Path, PathError, ToPath};
 use super::state::{Entries, Logged, Payload, State, Tree, Voice, spread};
+use super::ticket::Ticket;
 use super::{Core, Store};
 use crate::Computed;
 use serde::Serialize;
@@ -265,7 +267,7 @@ impl fmt::Debug for Write<'_> {
     }
 }
 
-impl Write<'_> {
+impl<'a> Write<'a> {
     /// Travels with the write's events, up to the root.
     pub fn payload(mut self, payload: impl Any + Send + Sync) -> Self {
         self.payload = Some(Arc::new(payload));
@@ -276,6 +278,12 @@ impl Write<'_> {
     pub fn quiet(mut self) -> Self {
         self.voice = Voice::Quiet;
         self
+    }
+
+    /// The same write for async code, which awaits what else would block; see
+    /// [`AsyncStore`](super::AsyncStore).
+    pub fn asynchronous(self) -> AsyncWrite<'a> {
+        AsyncWrite(self)
     }
 
     /// When the new value is no change, and is not written: arguments are the old value and the
@@ -303,8 +311,7 @@ impl Write<'_> {
     /// As [`At::set`].
     #[track_caller]
     pub fn set(self, value: impl Serialize) -> Result<bool, StoreError> {
-        let new = Arc::new(encode(self.at.path()?, &value)?);
-        self.put(move |_| Ok(Some(Some(new.clone()))))
+        self.commit_set(value)?.wait()
     }
 
     /// See [`At::update`].
@@ -314,21 +321,12 @@ impl Write<'_> {
     #[track_caller]
     pub fn update<T>(
         self,
-        mut f: impl FnMut(Option<T>) -> T + Send + 'static,
+        f: impl FnMut(Option<T>) -> T + Send + 'static,
     ) -> Result<bool, StoreError>
     where
         T: Serialize + DeserializeOwned,
     {
-        let path = self.at.path()?.clone();
-        self.put(move |old| {
-            let old = old.map(T::deserialize).transpose();
-            let old = old.map_err(|source| StoreError::Decode {
-                path: path.clone(),
-                wanted: type_name::<T>(),
-                source: Arc::new(source),
-            })?;
-            Ok(Some(Some(Arc::new(encode(&path, &f(old))?))))
-        })
+        self.commit_update(f)?.wait()
     }
 
     /// See [`At::set_tree`].
@@ -337,10 +335,7 @@ impl Write<'_> {
     /// As [`At::set_tree`].
     #[track_caller]
     pub fn set_tree(self, value: impl Serialize) -> Result<bool, StoreError> {
-        let path = self.at.path()?;
-        let fields = spread(path, encode(path, &value)?)?;
-        let new = fields.into_iter().map(|(path, value)| (path, Arc::new(value)));
-        self.replace(new.collect())
+        self.commit_tree(value)?.wait()
     }
 
     /// See [`At::delete`].
@@ -349,10 +344,7 @@ impl Write<'_> {
     /// As [`At::delete`].
     #[track_caller]
     pub fn delete(self) -> Result<bool, StoreError> {
-        if let Some(derived) = self.at.core().derived_at(self.at.path()?) {
-            derived.value.try_set(None)?;
-        }
-        self.replace(Entries::new())
+        self.commit_delete()?.wait()
     }
 
     /// See [`At::ping`].
@@ -370,19 +362,61 @@ impl Write<'_> {
         })
     }
 
-    fn replace(self, new: Entries) -> Result<bool, StoreError> {
+    #[track_caller]
+    pub(super) fn commit_set(self, value: impl Serialize) -> Result<Committed, StoreError> {
+        let new = Arc::new(encode(self.at.path()?, &value)?);
+        self.put(move |_| Ok(Some(Some(new.clone()))))
+    }
+
+    #[track_caller]
+    pub(super) fn commit_update<T>(
+        self,
+        mut f: impl FnMut(Option<T>) -> T + Send + 'static,
+    ) -> Result<Committed, StoreError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let path = self.at.path()?.clone();
+        self.put(move |old| {
+            let old = old.map(T::deserialize).transpose();
+            let old = old.map_err(|source| StoreError::Decode {
+                path: path.clone(),
+                wanted: type_name::<T>(),
+                source: Arc::new(source),
+            })?;
+            Ok(Some(Some(Arc::new(encode(&path, &f(old))?))))
+        })
+    }
+
+    #[track_caller]
+    pub(super) fn commit_tree(self, value: impl Serialize) -> Result<Committed, StoreError> {
+        let path = self.at.path()?;
+        let fields = spread(path, encode(path, &value)?)?;
+        let new = fields.into_iter().map(|(path, value)| (path, Arc::new(value)));
+        self.replace(new.collect())
+    }
+
+    #[track_caller]
+    pub(super) fn commit_delete(self) -> Result<Committed, StoreError> {
+        let derived = self.at.core().derived_at(self.at.path()?);
+        derived.map_or(Ok(()), |derived| derived.value.try_set(None))?;
+        self.replace(Entries::new())
+    }
+
+    #[track_caller]
+    fn replace(self, new: Entries) -> Result<Committed, StoreError> {
         let (payload, voice) = (self.payload, self.voice);
         let logged =
             move |path: &Path| Logged { path: path.clone(), payload: payload.clone(), voice };
         self.at.core().replace(self.at.path()?, new, &logged)
     }
 
-    /// Writes the value that `make` makes of the one there: `None` leaves it.
+    /// Writes the value that `make` makes of the one there.
     #[track_caller]
     fn put(
         self,
         make: impl FnMut(Option<&Value>) -> Made + Send + 'static,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Committed, StoreError> {
         let core = self.at.core();
         let path = self.at.path()?.clone();
         let Self { payload, voice, mut equality, .. } = self;
@@ -390,16 +424,34 @@ impl Write<'_> {
         if let Some(derived) = core.derived_at(&path) {
             return put.set_by_hand(&derived.value, equality);
         }
+        let ticket = core.begin(&path)?;
         let listeners = core.listeners.clone();
-        core.write(core.scope(std::iter::once(&path)), move |state| {
-            let Some(new) = put.new_value(state, &mut equality)? else { return Ok(false) };
+        let number = core.write(core.scope(std::iter::once(&path)), move |state| {
+            let Some(new) = put.new_value(state, &mut equality)? else { return Ok(None) };
             match new {
                 Some(value) => drop(state.entries.insert(put.path.clone(), value)),
                 None => drop(state.entries.remove(&put.path)),
             }
             listeners.log(state, || put.logged());
-            Ok(true)
-        })?
+            Ok::<_, StoreError>(Some(state.number))
+        })??;
+        Ok(Committed { changed: number.is_some(), ticket: ticket.committed(number) })
+    }
+}
+
+/// What a write came to in memory, and what there is to wait for.
+pub(super) struct Committed {
+    pub(super) changed: bool,
+    pub(super) ticket: Ticket,
+}
+
+impl Committed {
+    pub(super) fn wait(self) -> Result<bool, StoreError> {
+        self.ticket.wait().map(|()| self.changed)
+    }
+
+    pub(super) async fn stored(self) -> Result<bool, StoreError> {
+        self.ticket.stored().await.map(|()| self.changed)
     }
 }
 
@@ -432,14 +484,13 @@ impl<F: FnMut(Option<&Value>) -> Made> Put<F> {
         &mut self,
         derived: &crate::Linked<Option<Arc<Value>>>,
         mut equality: Option<Equality>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Committed, StoreError> {
         let old = derived.try_get()?;
-        let Some(new) = (self.make)(old.as_deref())? else { return Ok(false) };
-        if is_equal(&mut equality, old.as_ref(), new.as_ref()) {
-            return Ok(false);
-        }
-        derived.try_set(new)?;
-        Ok(true)
+        let new = (self.make)(old.as_deref())?;
+        let new = new.filter(|new| !is_equal(&mut equality, old.as_ref(), new.as_ref()));
+        let changed = new.is_some();
+        new.map_or(Ok(()), |new| derived.try_set(new))?;
+        Ok(Committed { changed, ticket: Ticket::default() })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::backend::BackendError;
 use super::path::{Path, PathError};
-use crate::error::{ReadError, WriteError};
+use crate::error::{ReadError, WriteError, ZeroDuration};
 use std::sync::Arc;
 
 /// Why a store did not do what was asked. Unless a variant says otherwise nothing was changed.
@@ -88,6 +88,9 @@ pub enum StoreError {
         /// Where.
         path: Path,
     },
+    /// A duration of zero.
+    #[error(transparent)]
+    ZeroDuration(#[from] ZeroDuration),
     /// It did not happen in time.
     #[error("{path} was not stored within the given time; it is still on its way")]
     Timeout {

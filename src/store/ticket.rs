@@ -1,0 +1,148 @@
+//! Waiting until a write has been stored.
+
+use super::error::StoreError;
+use super::mount::Shared;
+use super::path::Path;
+use crate::sync::{Event, Mutex};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+/// Whether the mounts that a write concerns have stored it.
+#[derive(Default)]
+#[must_use = "who does not wait does not hear of a failure"]
+pub(super) struct Ticket {
+    slots: Vec<(Arc<Shared>, Arc<Slot>)>,
+}
+
+/// One mount's answer to one write.
+pub(super) struct Slot {
+    /// The path that is written, with what is below.
+    pub(super) path: Path,
+    state: Mutex<SlotState>,
+    answered: Event,
+}
+
+struct SlotState {
+    /// The number of the write; unknown until it has been committed.
+    number: Option<u64>,
+    /// What became of the path so far: the newest write that was tried, and why it failed.
+    tries: Vec<(u64, Option<StoreError>)>,
+    answer: Option<Result<(), StoreError>>,
+    is_over: bool,
+    waker: Option<Waker>,
+}
+
+impl Slot {
+    pub(super) fn new(path: Path) -> Arc<Self> {
+        let (number, tries, answer, waker) = (None, Vec::new(), None, None);
+        let state = SlotState { number, tries, answer, is_over: false, waker };
+        Arc::new(Self { path, state: Mutex::new(state), answered: Event::new() })
+    }
+
+    /// The write has been committed with this number. True: it was answered with that.
+    pub(super) fn committed(&self, number: u64) -> bool {
+        self.state.lock().number = Some(number);
+        self.answer_if_known(false)
+    }
+
+    /// Writes up to `number` were tried; something of this one's path may have failed. True: this
+    /// one is answered.
+    pub(super) fn tried(&self, number: u64, failed: Option<&StoreError>) -> bool {
+        self.state.lock().tries.push((number, failed.cloned()));
+        self.answer_if_known(false)
+    }
+
+    /// Nobody waits, or it will not be tried any more.
+    pub(super) fn end(&self) {
+        self.answer_if_known(true);
+    }
+
+    fn answer_if_known(&self, ends: bool) -> bool {
+        let mut state = self.state.lock();
+        if state.is_over {
+            return true;
+        }
+        let own = state.number.unwrap_or(u64::MAX);
+        let known = state.tries.iter().find(|(tried, _)| *tried >= own);
+        let answer = match known {
+            Some((_, None)) => Ok(()),
+            Some((_, Some(failed))) => Err(failed.clone()),
+            None if ends => Ok(()),
+            None => return false,
+        };
+        (state.answer, state.is_over) = (Some(answer), true);
+        let waker = state.waker.take();
+        drop(state);
+        self.answered.notify();
+        // Outside of the lock: it is the executor's.
+        waker.into_iter().for_each(Waker::wake);
+        true
+    }
+
+    fn wait(&self, deadline: Option<Instant>) -> Result<(), StoreError> {
+        let timeout = StoreError::Timeout { path: self.path.clone() };
+        if !self.answered.wait(deadline, || self.state.lock().answer.is_some()) {
+            return Err(timeout);
+        }
+        self.state.lock().answer.take().unwrap_or(Ok(()))
+    }
+
+    fn poll(&self, cx: &Context<'_>) -> Poll<Result<(), StoreError>> {
+        // Before the lock: cloning and dropping wakers is foreign code.
+        let mine = cx.waker().clone();
+        let mut state = self.state.lock();
+        if let Some(answer) = state.answer.take() {
+            return Poll::Ready(answer);
+        }
+        let before = state.waker.replace(mine);
+        drop(state);
+        drop(before);
+        Poll::Pending
+    }
+}
+
+impl Ticket {
+    pub(super) fn of(slots: Vec<(Arc<Shared>, Arc<Slot>)>) -> Self {
+        Self { slots }
+    }
+
+    /// The write has been committed with this number; `None`: it changed nothing.
+    pub(super) fn committed(mut self, number: Option<u64>) -> Self {
+        match number {
+            Some(number) => {
+                self.slots.iter().for_each(|(mount, slot)| mount.committed(slot, number))
+            }
+            None => self.forget(),
+        }
+        self
+    }
+
+    fn forget(&mut self) {
+        for (mount, slot) in std::mem::take(&mut self.slots) {
+            mount.forget(&slot);
+        }
+    }
+
+    /// Blocks until all is stored.
+    pub(super) fn wait(self) -> Result<(), StoreError> {
+        self.slots.iter().try_for_each(|(mount, slot)| {
+            slot.wait(mount.patience.and_then(|patience| Instant::now().checked_add(patience)))
+        })
+    }
+
+    /// Resolves when all is stored.
+    pub(super) async fn stored(self) -> Result<(), StoreError> {
+        for (_, slot) in &self.slots {
+            poll_fn(|cx| slot.poll(cx)).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}

@@ -1,0 +1,66 @@
+//! Storage backends, through their trait.
+
+mod conformance;
+#[cfg(feature = "redb")]
+mod embedded;
+mod files;
+mod kills;
+mod memory;
+#[cfg(all(unix, feature = "redis"))]
+mod redis;
+
+use isobar::store::{Backend, Change, Contents, Expected, Path, Value, Version};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+fn path(text: &str) -> Path {
+    text.parse().expect("it is a path")
+}
+
+fn put(at: &str, value: impl Into<Value>) -> Change {
+    Change { path: path(at), value: Some(Arc::new(value.into())), expected: Expected::Any }
+}
+
+fn remove(at: &str) -> Change {
+    Change { path: path(at), value: None, expected: Expected::Any }
+}
+
+/// Stores one value.
+fn set(backend: &mut dyn Backend, at: &str, value: impl Into<Value>) -> Option<Version> {
+    backend.apply(&[put(at, value)]).expect("it can be stored")[0]
+}
+
+/// The value at a path.
+fn get(backend: &mut dyn Backend, at: &str) -> Option<Value> {
+    let stored = backend.read(&path(at)).expect("it can be read");
+    stored.map(|stored| Value::clone(&stored.value))
+}
+
+/// All values, by path as text.
+fn all(backend: &mut dyn Backend) -> BTreeMap<String, Value> {
+    let Contents { stored, broken } = backend.load().expect("it can be loaded");
+    assert!(broken.is_empty(), "{broken:?}");
+    let count = stored.len();
+    let pairs = stored.iter().map(|it| (it.path.to_string(), Value::clone(&it.value)));
+    let all = BTreeMap::from_iter(pairs);
+    assert_eq!(all.len(), count, "no path is told twice");
+    all
+}
+
+/// Aborts the process if the body takes a minute: whatever hangs has a name.
+fn within_a_minute<R>(name: &str, body: impl FnOnce() -> R) -> R {
+    let (alive, ended) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let waited = ended.recv_timeout(Duration::from_secs(60));
+            if waited == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = writeln!(std::io::stderr(), "`{name}` did not end; aborting");
+                std::process::abort();
+            }
+        });
+        let _alive = alive;
+        body()
+    })
+}

@@ -104,9 +104,14 @@ impl FilesBuilder {
     /// If the format's extension is something else than letters and digits.
     pub fn open(self) -> Result<Files, BackendError> {
         let extension = self.format.extension();
-        let is_plain = !extension.is_empty() && extension.bytes().all(|b| b.is_ascii_alphanumeric());
-        assert!(is_plain, "a format's extension is of letters and digits, and {extension:?} is not");
-        let failed = |error| BackendError::failed(format!("opening {}", self.base.display()), error);
+        let is_plain =
+            !extension.is_empty() && extension.bytes().all(|b| b.is_ascii_alphanumeric());
+        assert!(
+            is_plain,
+            "a format's extension is of letters and digits, and {extension:?} is not"
+        );
+        let failed =
+            |error| BackendError::failed(format!("opening {}", self.base.display()), error);
         fs::create_dir_all(&self.base).map_err(failed)?;
         let base = fs::canonicalize(&self.base).map_err(failed)?;
         let lock = lock(&base)?;
@@ -184,8 +189,9 @@ impl Files {
                 let text = written.map_err(|error| {
                     BackendError::failed(format!("writing a value for {}", file.display()), error)
                 })?;
-                self.replace(&file, &text, changed)
-                    .map_err(|error| BackendError::failed(format!("writing {}", change.path), error))
+                self.replace(&file, &text, changed).map_err(|error| {
+                    BackendError::failed(format!("writing {}", change.path), error)
+                })
             }
             None => self
                 .remove(&file, changed)
@@ -220,7 +226,8 @@ impl Files {
                 Err(error) => return Err(named(step, error)),
             }
             if !fs::symlink_metadata(step)?.is_dir() {
-                let error = io::Error::new(ErrorKind::NotADirectory, "is in the way of a directory");
+                let error =
+                    io::Error::new(ErrorKind::NotADirectory, "is in the way of a directory");
                 return Err(named(step, error));
             }
         }

@@ -1,8 +1,7 @@
 //! The backend that keeps values in memory: shared by clones, gone with the last of them.
 
 use super::backend::{
-    ApplyError, Backend, BackendError, Capabilities, Change, Contents, Notices, Stored,
-    Version,
+    ApplyError, Backend, BackendError, Capabilities, Change, Contents, Notices, Stored, Version,
 };
 use super::path::Path;
 use crate::sync::Mutex;

@@ -108,8 +108,7 @@ impl RedisBuilder {
     pub fn open(self) -> Result<Redis, BackendError> {
         let client = Client::open(&*self.url)
             .map_err(|error| BackendError::failed("reading the URL of a Redis server", error))?;
-        let server =
-            Server { client, prefix: self.prefix, timeout: self.timeout, kept: self.kept };
+        let server = Server { client, prefix: self.prefix, timeout: self.timeout, kept: self.kept };
         let session = server.session().map_err(|error| server.failed("connecting to", error))?;
         Ok(Redis {
             server,
@@ -192,7 +191,11 @@ impl Redis {
         all
     }
 
-    fn no_path(&self, name: &[u8], error: impl std::error::Error + Send + Sync + 'static) -> BackendError {
+    fn no_path(
+        &self,
+        name: &[u8],
+        error: impl std::error::Error + Send + Sync + 'static,
+    ) -> BackendError {
         let name = String::from_utf8_lossy(name);
         BackendError::failed(format!("reading {name:?} in {}", self.server.key("values")), error)
     }

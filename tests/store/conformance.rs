@@ -86,9 +86,36 @@ fn what_is_removed_is_gone(place: &mut Place) {
 
 fn paths_do_not_meet(place: &mut Place) {
     let names = [
-        "1.5", "1.7", "1", "a", "A", "a.json", "a.JSON", "a.json.json", "ä", "a\u{308}", "%61",
-        "a%2Ejson", ".a", "a.", "a ", " a", "...", "nul", "con.txt", "a:b", "a\\b", "a*b", "-", "~",
-        "%root", ".isobar-lock", ".isobar-unfinished", "line\nend", "quote\"d", "tab\t",
+        "1.5",
+        "1.7",
+        "1",
+        "a",
+        "A",
+        "a.json",
+        "a.JSON",
+        "a.json.json",
+        "ä",
+        "a\u{308}",
+        "%61",
+        "a%2Ejson",
+        ".a",
+        "a.",
+        "a ",
+        " a",
+        "...",
+        "nul",
+        "con.txt",
+        "a:b",
+        "a\\b",
+        "a*b",
+        "-",
+        "~",
+        "%root",
+        ".isobar-lock",
+        ".isobar-unfinished",
+        "line\nend",
+        "quote\"d",
+        "tab\t",
     ];
     let mut backend = place();
     let mut expected = BTreeMap::new();
@@ -169,7 +196,8 @@ enum Step {
 }
 
 fn some_step() -> impl Strategy<Value = Step> {
-    let guess = prop_oneof![6 => Just(Guess::Any), 3 => Just(Guess::Right), 1 => Just(Guess::Wrong)];
+    let guess =
+        prop_oneof![6 => Just(Guess::Any), 3 => Just(Guess::Right), 1 => Just(Guess::Wrong)];
     let value = prop::option::weighted(0.7, some_value());
     let changes = vec((some_path(), value, guess), 1..6);
     prop_oneof![4 => changes.prop_map(Step::Apply), 1 => Just(Step::Reopen)]

@@ -206,7 +206,8 @@ mod tests {
     #[test]
     fn usual_segments_are_written_as_they_are() {
         let names = Names::new("json", false);
-        for usual in ["1.5", "user name", "größe", "日本", "maxSize", "a@b-c_d+e=f,g;h!~#$&'()"] {
+        for usual in ["1.5", "user name", "größe", "日本", "maxSize", "a@b-c_d+e=f,g;h!~#$&'()"]
+        {
             let file = names.file(&child(usual)).expect("it is short");
             assert_eq!(file, PathBuf::from(format!("{usual}.json")));
         }

@@ -10,13 +10,19 @@ mod at;
 mod atom;
 mod backend;
 mod derive;
+#[cfg(feature = "redb")]
+mod embedded;
 mod error;
 mod event;
+mod files;
 mod keeper;
 mod listeners;
+mod memory;
 mod mount;
 mod path;
 mod pattern;
+#[cfg(feature = "redis")]
+mod redis;
 mod state;
 mod teller;
 mod ticket;
@@ -25,15 +31,22 @@ pub use asynchronous::{AsyncAt, AsyncStore, AsyncWrite};
 pub use at::{At, Write};
 pub use atom::Atom;
 pub use backend::{
-    ApplyError, Backend, BackendError, Capabilities, Change, Expected, Notices, Stored, Version,
+    ApplyError, Backend, BackendError, Capabilities, Change, Contents, Expected, Heard, Notice,
+    Notices, Stored, Version,
 };
 pub use derive::{Derivation, Sources};
+#[cfg(feature = "redb")]
+pub use embedded::Embedded;
 pub use error::StoreError;
 pub use event::{Event, EventKind};
+pub use files::{Files, FilesBuilder, Format, Json};
 pub use listeners::{IfMissing, Subscription};
+pub use memory::Memory;
 pub use mount::{Mount, MountBuilder, MountStats};
 pub use path::{Path, PathError, ToPath};
 pub use pattern::{Pattern, ToPattern};
+#[cfg(feature = "redis")]
+pub use redis::{Redis, RedisBuilder};
 pub use serde_json::Value;
 pub use state::{State, Tree};
 

@@ -88,8 +88,10 @@ fn words_stay_in_their_rooms() {
     let mut found = Vec::new();
     let mut unused = ROOMS.to_vec();
     for (file, line) in TREE.lines("src/") {
-        // The flag is followed by one of these, the crate is not.
+        // The flag is followed by one of these, the crate is not; the module by two colons, what
+        // a backend can do by one.
         let code = file.code[line].replace("loom)", ")").replace("loom,", ",");
+        let code = code.replace("atomic: ", ": ");
         for word in words(&code) {
             unused.retain(|room| (room.0, room.1) != (word, &file.path));
             let mut rooms = ROOMS.iter().filter(|room| room.0 == word).peekable();

@@ -3,7 +3,8 @@
 use super::path::Path;
 use serde_json::Value;
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, Weak, mpsc};
+use std::time::Duration;
 
 /// Where values are kept beyond the life of the process.
 ///
@@ -16,11 +17,12 @@ pub trait Backend: Send + 'static {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// All that is stored; asked when it is mounted, and when notices may have been missed.
+    /// All that is stored; asked when it is mounted, and when notices may have been missed. What
+    /// cannot be read is among the broken and hides nothing else.
     ///
     /// # Errors
     /// [`BackendError`]; the mount fails, or keeps what it has.
-    fn load(&mut self) -> Result<Vec<Stored>, BackendError>;
+    fn load(&mut self) -> Result<Contents, BackendError>;
 
     /// What is stored at one path; asked after a notice.
     ///
@@ -79,6 +81,26 @@ impl Capabilities {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Version(pub u64);
 
+/// All that a backend holds, in no particular order.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// What could be read, each path once.
+    pub stored: Vec<Stored>,
+    /// What is there but no value; reported to the store's listeners of errors. Where it is an
+    /// [`BackendError::Invalid`], a mount that has a value for the path keeps it.
+    pub broken: Vec<BackendError>,
+}
+
+impl Contents {
+    /// One more, whatever became of reading it.
+    pub fn add(&mut self, read: Result<Stored, BackendError>) {
+        match read {
+            Ok(stored) => self.stored.push(stored),
+            Err(error) => self.broken.push(error),
+        }
+    }
+}
+
 /// A value as it is stored.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Stored {
@@ -111,6 +133,17 @@ pub enum Expected {
     Missing,
     /// A value of this version.
     At(Version),
+}
+
+impl Expected {
+    /// Is this what is there? To be asked in the same transaction that stores the change.
+    pub fn is_met_by(self, found: Option<Version>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Missing => found.is_none(),
+            Self::At(version) => found == Some(version),
+        }
+    }
 }
 
 /// What went wrong in a backend.
@@ -193,14 +226,57 @@ pub(super) trait Told: Send + Sync {
 }
 
 /// What a backend tells its mount.
-#[derive(Debug)]
-pub(super) enum Notice {
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// See [`Notices::changed`].
     Changed(Vec<Path>),
+    /// See [`Notices::missed`].
     Missed,
+    /// See [`Notices::failed`].
     Failed(BackendError),
 }
 
+/// Hears the notices of a backend without a store, in tests of backends. Dropping it ends them.
+#[derive(Debug)]
+pub struct Heard {
+    notices: mpsc::Receiver<Notice>,
+    /// Who tells looks whether it is still there.
+    _listens: Arc<()>,
+}
+
+impl Heard {
+    /// The next notice; `None` if there is none within `timeout`, or nobody is left to tell.
+    pub fn next(&self, timeout: Duration) -> Option<Notice> {
+        self.notices.recv_timeout(timeout).ok()
+    }
+}
+
+/// Tells a [`Heard`].
+struct Line {
+    notices: mpsc::Sender<Notice>,
+    listens: Weak<()>,
+}
+
+impl Told for Line {
+    fn hear(&self, notice: Notice) {
+        // It fails only if nobody listens any more.
+        let _ = self.notices.send(notice);
+    }
+
+    fn is_over(&self) -> bool {
+        self.listens.strong_count() == 0
+    }
+}
+
 impl Notices {
+    /// Notices for whoever tests a backend without a store, and where they are heard.
+    pub fn channel() -> (Self, Heard) {
+        let (sender, receiver) = mpsc::channel();
+        let listens = Arc::new(());
+        let line = Line { notices: sender, listens: Arc::downgrade(&listens) };
+        (Self::new(Arc::new(line)), Heard { notices: receiver, _listens: listens })
+    }
+
     pub(super) fn new(told: Arc<dyn Told>) -> Self {
         Self { told }
     }

@@ -7,8 +7,8 @@
 
 use super::Core;
 use super::backend::{
-    ApplyError, Backend, BackendError, Capabilities, Change, Expected, Notice, Notices, Stored,
-    Version,
+    ApplyError, Backend, BackendError, Capabilities, Change, Contents, Expected, Notice, Notices,
+    Stored, Version,
 };
 use super::error::StoreError;
 use super::mount::{Reports, Rule, Shared};
@@ -18,10 +18,21 @@ use crate::error::panic_message;
 use crate::sync::Relaxed;
 use crate::time::Timer;
 use serde_json::Value;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
+
+/// After so many groups in a row of which nothing was stored the rest is not tried.
+const PATIENCE: u32 = 3;
+
+/// Why a change was not stored.
+#[derive(Clone)]
+enum Reason {
+    /// Another one's was there before; the state takes it.
+    Conflict,
+    Failed(BackendError),
+}
 
 /// A state that is to be stored.
 #[derive(Clone)]
@@ -131,12 +142,14 @@ impl Keeper {
         let core =
             self.core.upgrade().ok_or(StoreError::Gone { path: self.shared.path.clone() })?;
         let mut new = Entries::new();
-        for stored in loaded {
+        self.report_broken(&loaded.broken);
+        for stored in loaded.stored {
             let path = self.shared.path.join(&stored.path)?;
             self.note_version(&path, stored.version);
             new.insert(path, stored.value);
         }
         self.stored = new.clone();
+        self.target.entries = new.clone();
         let (shared, listeners) = (self.shared.clone(), core.listeners.clone());
         let scope = core.scope(new.keys());
         core.write(scope, move |state| {
@@ -150,6 +163,10 @@ impl Keeper {
             }
             Ok(())
         })?
+    }
+
+    fn report_broken(&self, broken: &[BackendError]) {
+        broken.iter().for_each(|broken| self.report(&self.failed(broken.clone())));
     }
 
     fn note_version(&mut self, path: &Path, version: Option<Version>) {
@@ -193,48 +210,102 @@ impl Keeper {
 
     /// Stores what is different, and answers who waits for it.
     fn store(&mut self, flush: bool) {
-        let mut failed: Vec<(Path, StoreError)> = Vec::new();
-        loop {
-            let changes = self.changes();
+        let number = self.target.number;
+        let mut failed = BTreeMap::new();
+        // So often in a row nothing was stored at all.
+        let mut vain = 0;
+        while vain < PATIENCE {
+            let changes = self.changes(&failed);
             if changes.is_empty() {
                 break;
             }
-            // Relaxed: figures.
-            self.shared.counts.groups.fetch_add(1, Relaxed);
-            let asked = catch_unwind(AssertUnwindSafe(|| self.backend.apply(&changes)));
-            let applied = asked.unwrap_or_else(|payload| {
-                let message = panic_message(&*payload).to_string();
-                let source = BackendError::failed("apply panicked", message);
-                Err(ApplyError::Backend { applied: 0, source })
-            });
-            match applied {
-                Ok(versions) => self.note_stored(&changes, &versions),
-                Err(ApplyError::Conflict { applied, path }) => {
-                    self.note_stored(&changes[..applied], &[]);
-                    self.yield_to_other(&path, &mut failed);
-                }
-                Err(ApplyError::Backend { applied, source }) => {
-                    self.note_stored(&changes[..applied], &[]);
-                    self.shared.counts.failures.fetch_add(1, Relaxed);
-                    self.fail(&changes[applied..], &source, &mut failed);
-                    break;
-                }
-            }
+            let applied = self.apply(&changes, &mut failed);
+            vain = if applied == 0 { vain + 1 } else { 0 };
+        }
+        if let Some(first) = failed.values().next().cloned() {
+            // Not tried any more.
+            let rest = self.changes(&failed).into_iter().map(|change| self.whole(&change.path));
+            failed.extend(rest.map(|path| (path, first.clone())));
+            // Relaxed: a figure.
+            self.shared.counts.failures.fetch_add(1, Relaxed);
         }
         self.count_pending();
-        let unheard = self.shared.tried(self.target.number, failed);
+        let failed = self.settle_failed(failed);
+        let unheard = self.shared.tried(number, failed);
         // Whoever flushes has heard; else each is told once.
         for error in unheard.iter().filter(|_| !flush) {
             self.report(error);
         }
     }
 
+    /// Has changes stored; how many were. What failed is noted with its reason.
+    fn apply(&mut self, changes: &[Change], failed: &mut BTreeMap<Path, Reason>) -> usize {
+        // Relaxed: a figure.
+        self.shared.counts.groups.fetch_add(1, Relaxed);
+        let asked = catch_unwind(AssertUnwindSafe(|| self.backend.apply(changes)));
+        let done = asked.unwrap_or_else(|payload| {
+            let message = panic_message(&*payload).to_string();
+            let source = BackendError::failed("apply panicked", message);
+            Err(ApplyError::Backend { applied: 0, source })
+        });
+        match done {
+            Ok(versions) => {
+                self.note_stored(changes, &versions);
+                changes.len()
+            }
+            Err(ApplyError::Conflict { applied, path }) => {
+                self.note_stored(&changes[..applied], &[]);
+                let whole = self.whole(&path);
+                let reason = match self.ask("read", |backend| backend.read(&path)) {
+                    Ok(theirs) => {
+                        self.note_theirs(&whole, theirs);
+                        Reason::Conflict
+                    }
+                    Err(source) => Reason::Failed(source),
+                };
+                failed.insert(whole, reason);
+                // The others were not to blame.
+                applied.max(1)
+            }
+            Err(ApplyError::Backend { applied, source }) => {
+                self.note_stored(&changes[..applied], &[]);
+                let reason = Reason::Failed(source);
+                // Of all or none each may be to blame.
+                let to_blame = if self.can.atomic { changes } else { &changes[applied..=applied] };
+                let paths = to_blame.iter().map(|change| self.whole(&change.path));
+                failed.extend(paths.map(|path| (path, reason.clone())));
+                applied
+            }
+        }
+    }
+
+    /// What was not stored is taken back, or tried again at the next time.
+    fn settle_failed(&mut self, failed: BTreeMap<Path, Reason>) -> Vec<(Path, StoreError)> {
+        let behind = matches!(self.shared.rule, Rule::Behind { .. });
+        let mut back = Vec::new();
+        let mut errors = Vec::new();
+        for (path, reason) in failed {
+            let error = match reason {
+                Reason::Conflict => StoreError::Conflict { path: path.clone() },
+                Reason::Failed(source) if behind => self.failed(source),
+                Reason::Failed(source) => StoreError::NotStored { path: path.clone(), source },
+            };
+            if !matches!(error, StoreError::Storage { .. }) {
+                back.push(path.clone());
+            }
+            errors.push((path, error));
+        }
+        self.take_back(back);
+        errors
+    }
+
     /// What is to be stored: the state's values where others are stored.
-    fn changes(&mut self) -> Vec<Change> {
+    fn changes(&mut self, failed: &BTreeMap<Path, Reason>) -> Vec<Change> {
         let (entries, stored) = (&self.target.entries, &self.stored);
         self.dirty.retain(|path| entries.get(path) != stored.get(path));
         let relative = |path: &Path| path.strip(&self.shared.path);
-        let changes = self.dirty.iter().filter_map(|path| {
+        let open = self.dirty.iter().filter(|path| !failed.contains_key(*path));
+        let changes = open.filter_map(|path| {
             let expected = match (self.can.compare_and_set, self.versions.get(path)) {
                 (false, _) => Expected::Any,
                 (true, None) => Expected::Missing,
@@ -275,23 +346,6 @@ impl Keeper {
         self.note_version(&path, there.ok().flatten().and_then(|there| there.version));
     }
 
-    /// Another one's change was there before: the state takes it.
-    fn yield_to_other(&mut self, path: &Path, failed: &mut Vec<(Path, StoreError)>) {
-        let whole = self.whole(path);
-        match self.ask("read", |backend| backend.read(path)) {
-            Ok(theirs) => {
-                self.note_theirs(&whole, theirs);
-                self.take_back(vec![whole.clone()]);
-                failed.push((whole.clone(), StoreError::Conflict { path: whole }));
-            }
-            Err(source) => self.fail(
-                &[Change { path: path.clone(), value: None, expected: Expected::Any }],
-                &source,
-                failed,
-            ),
-        }
-    }
-
     fn note_theirs(&mut self, path: &Path, theirs: Option<Stored>) {
         self.note_version(path, theirs.as_ref().and_then(|theirs| theirs.version));
         match theirs {
@@ -300,32 +354,13 @@ impl Keeper {
         }
     }
 
-    /// What was not stored is taken back, or tried again at the next time.
-    fn fail(
-        &mut self,
-        changes: &[Change],
-        source: &BackendError,
-        failed: &mut Vec<(Path, StoreError)>,
-    ) {
-        let paths: Vec<Path> = changes.iter().map(|change| self.whole(&change.path)).collect();
-        if let Rule::Behind { .. } = self.shared.rule {
-            let error = self.failed(source.clone());
-            failed.push((self.shared.path.clone(), error));
-            return;
-        }
-        for path in &paths {
-            let (path, source) = (path.clone(), source.clone());
-            failed.push((path.clone(), StoreError::NotStored { path, source }));
-        }
-        self.take_back(paths);
-    }
-
     /// Makes the state's values those that are stored, where no newer ones were written.
     fn take_back(&mut self, paths: Vec<Path>) {
-        let tried = self.target.entries.clone();
-        for path in &paths {
-            self.dirty.remove(path);
+        if paths.is_empty() {
+            return;
         }
+        let tried = self.target.entries.clone();
+        self.dirty.extend(paths.iter().cloned());
         self.take_in(paths, move |path| tried.get(path).cloned());
     }
 
@@ -352,6 +387,8 @@ impl Keeper {
             }
         });
         done.unwrap_or_else(|error| self.report(&error));
+        // What was taken in is not to be stored.
+        self.look(core.state.with(Target::of));
     }
 
     fn hear(&mut self, notices: Vec<Notice>) {
@@ -381,11 +418,18 @@ impl Keeper {
         self.hear_of(theirs);
     }
 
-    /// Everything that is stored or was, to be compared.
-    fn compared(&self, all: Vec<Stored>) -> Vec<(Path, Option<Stored>)> {
+    /// Everything that is stored or was, to be compared; but what is broken stays what it was.
+    fn compared(&self, all: Contents) -> Vec<(Path, Option<Stored>)> {
         let mut theirs: HashMap<Path, Option<Stored>> =
             self.stored.keys().map(|path| (path.clone(), None)).collect();
-        theirs.extend(all.into_iter().map(|stored| (self.whole(&stored.path), Some(stored))));
+        for broken in &all.broken {
+            if let BackendError::Invalid { path, .. } = broken {
+                theirs.remove(&self.whole(path));
+            }
+        }
+        self.report_broken(&all.broken);
+        theirs
+            .extend(all.stored.into_iter().map(|stored| (self.whole(&stored.path), Some(stored))));
         theirs.into_iter().collect()
     }
 
@@ -418,9 +462,6 @@ impl Keeper {
         // Where something else is written meanwhile, that is stored over it.
         self.dirty.extend(changed.iter().cloned());
         self.take_in(changed, move |path| before.get(path).cloned());
-        if let Some(core) = self.core.upgrade() {
-            self.look(core.state.with(Target::of));
-        }
     }
 
     fn is_pending(&self, path: &Path) -> bool {

@@ -1,16 +1,32 @@
-//! The store, through the public API.
+//! The store and its storage, through the public API.
 
+mod conformance;
 mod derived;
+#[cfg(feature = "redb")]
+mod embedded;
 mod events;
+mod files;
+mod kills;
+mod memory;
+mod mounts;
 mod paths;
 mod places;
+#[cfg(all(unix, feature = "redis"))]
+mod redis;
 #[allow(dead_code, reason = "shared with the tests of behaviour, which use all of it")]
 #[path = "../behaviour/stage.rs"]
 mod stage;
 mod threads;
 
-use isobar::store::{Event, Store, StoreError, Subscription};
+use isobar::store::{
+    Backend, Change, Contents, Event, Expected, Path, Store, StoreError, Subscription, Value,
+    Version,
+};
 use stage::Trace;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 /// Notes each event that a pattern hears, in words.
 fn listen(store: &Store, pattern: &str, heard: &Trace<String>) -> Subscription {
@@ -28,3 +44,53 @@ fn in_words(event: &Event<'_>) -> String {
 }
 
 type Done = Result<(), StoreError>;
+
+fn path(text: &str) -> Path {
+    text.parse().expect("it is a path")
+}
+
+fn put(at: &str, value: impl Into<Value>) -> Change {
+    Change { path: path(at), value: Some(Arc::new(value.into())), expected: Expected::Any }
+}
+
+fn remove(at: &str) -> Change {
+    Change { path: path(at), value: None, expected: Expected::Any }
+}
+
+/// Stores one value.
+fn set(backend: &mut dyn Backend, at: &str, value: impl Into<Value>) -> Option<Version> {
+    backend.apply(&[put(at, value)]).expect("it can be stored")[0]
+}
+
+/// The value at a path.
+fn get(backend: &mut dyn Backend, at: &str) -> Option<Value> {
+    let stored = backend.read(&path(at)).expect("it can be read");
+    stored.map(|stored| Value::clone(&stored.value))
+}
+
+/// All values, by path as text.
+fn all(backend: &mut dyn Backend) -> BTreeMap<String, Value> {
+    let Contents { stored, broken } = backend.load().expect("it can be loaded");
+    assert!(broken.is_empty(), "{broken:?}");
+    let count = stored.len();
+    let pairs = stored.iter().map(|it| (it.path.to_string(), Value::clone(&it.value)));
+    let all = BTreeMap::from_iter(pairs);
+    assert_eq!(all.len(), count, "no path is told twice");
+    all
+}
+
+/// Aborts the process if the body takes a minute: whatever hangs has a name.
+fn within_a_minute<R>(name: &str, body: impl FnOnce() -> R) -> R {
+    let (alive, ended) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let waited = ended.recv_timeout(Duration::from_secs(60));
+            if waited == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = writeln!(std::io::stderr(), "`{name}` did not end; aborting");
+                std::process::abort();
+            }
+        });
+        let _alive = alive;
+        body()
+    })
+}

@@ -1,10 +1,7 @@
 //! Names of places, and patterns.
 
+use crate::path;
 use isobar::store::{Path, PathError, Pattern};
-
-fn path(text: &str) -> Path {
-    text.parse().unwrap()
-}
 
 #[test]
 fn slashes_at_the_ends_and_single_dots_make_no_difference() {

@@ -98,4 +98,7 @@ mod documents {
     #[cfg(feature = "async")]
     #[doc = include_str!("../docs/ASYNC.md")]
     struct Async;
+    #[cfg(feature = "store")]
+    #[doc = include_str!("../docs/STORE.md")]
+    struct Store;
 }

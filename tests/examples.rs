@@ -287,3 +287,67 @@ tells! { async_tasks, "../examples/async_tasks.rs",
     "tick"
     "is a task left? false"
 }
+
+#[cfg(feature = "store")]
+tells! { store, "../examples/store.rs",
+    "users: 1"
+    "users: 2"
+    r#"user 1 is "Alice" ("admin")"#
+    "admins: 1"
+    "users: 3"
+    "admins: 2"
+    r##"config: {"colors":{"primary":"#336699","secondary":"#993366"},"theme":"dark"}"##
+    "volume 50, written: false"
+    "volume 50, written: true"
+    r#"written: [true, false, true], now {"at":3,"id":2}"#
+    r#"user 1: none -> "A""#
+    r#"user 1: "A" -> "B""#
+    "basic /events/1"
+    "stats"
+    "new stats"
+    "/a/b hears, because"
+    "doubled Some(42)"
+    "squared Some(9)"
+    "an empty cart: 0"
+    "the cart: 12"
+    "comments a post: Some(1.5)"
+    "comments a post: Some(2.0)"
+    "(1, 1, public)"
+    "(2, 1, public)"
+    "(2, 2, public)"
+    "(2, 2, private)"
+    "(i1, 1)"
+    "(i1, 10)"
+    "(j1, 2)"
+    "/api/v1 is idle"
+    "/api/v2 is idle"
+    "/api/v2 is busy"
+}
+
+#[cfg(feature = "store")]
+tells! { store_files, "../examples/store_files.rs",
+    r##"config/colors/primary.json: "#336699""##
+    r##"config/colors/secondary.json: "#993366""##
+    r#"config/theme.json: "dark""#
+    r#"n/1.5.json: "a half more""#
+    r#"n/1.7.json: "more than that""#
+    r#""/../outside" has the segment `..`; write the path from the root"#
+    r#"left: ["config/theme.json"]"#
+    r#"the store: {"persistent":{"important":"on the disk"},"temporary":"in memory"}"#
+    "in the backend, at /important: true"
+    r#"the store without it: {"temporary":"in memory"}"#
+    "before: 0 stored, /b is None"
+    "flushed: 1 stored in 1 group"
+    "deleted: None, or 50"
+    "a default is not a value: false"
+}
+
+#[cfg(feature = "watch")]
+tells! { live_config, "../examples/live_config.rs",
+    "at first: info 1000 100"
+    "the site's: info 2000 200"
+    "/local is broken: info 2000 200"
+    "a buffer of 9000 for requests of at most 2000: info 2000 200"
+    "mended: debug 4000 400"
+    "0 of the workers' views were torn"
+}

@@ -76,6 +76,9 @@ pub enum StoreError {
         /// What went wrong.
         source: BackendError,
     },
+    /// A backend could not be opened.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
     /// There is something at the place to mount at.
     #[error("{path} has values, which the mount would hide; delete or move them before")]
     NotEmpty {

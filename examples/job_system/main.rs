@@ -1,5 +1,5 @@
-//! A job that is started, paused, resumed and cancelled while it goes on. Notice that a command and a
-//! step of the job are transactions: each looks at the status and writes as one, so a paused job
+//! A job that is started, paused, resumed and cancelled while it goes on. Notice that a command and
+//! a step of the job are transactions: each looks at the status and writes as one, so a paused job
 //! does not move, whichever threads command and work. Frames go to whoever watches. The same job
 //! behind a web server, with a page: `cargo run --release -p job-server`.
 //!

@@ -52,7 +52,7 @@ struct Frames {
     due: mpsc::UnboundedReceiver<PendingRun>,
     made: watch::Receiver<Arc<str>>,
     clients: Signal<usize>,
-    _effect: Effect,
+    effect: Effect,
 }
 
 impl Frames {
@@ -68,7 +68,7 @@ impl Frames {
             .build();
         let clients = board.clients().clone();
         clients.update(|n| n + 1);
-        Self { due, made, clients, _effect: effect }
+        Self { due, made, clients, effect }
     }
 
     /// None once the graph is shut down, which drops the effect's half of `made`.
@@ -94,6 +94,8 @@ impl Frames {
 
 impl Drop for Frames {
     fn drop(&mut self) {
+        // First: what changes from here on is not for this client.
+        self.effect.dispose();
         self.clients.update(|n| n - 1);
     }
 }

@@ -13,7 +13,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = bound.map_err(|error| format!("no server on {address}: {error}"))?;
     println!("jobs on http://{}, until Ctrl-C", server.address());
     server.run_until(interrupted()).await?;
-    println!("every connection was closed");
+    println!("ended");
     Ok(())
 }
 

@@ -10,12 +10,13 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use isobar::Clock;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 const PAGE: &str = include_str!("page.html");
@@ -24,8 +25,8 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
                       img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'";
 /// No request is longer, in bytes.
 const MESSAGE_LIMIT: usize = 4096;
-/// How long clients may take to read the last message.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long connections may take to end.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Jobs on an address.
 #[derive(Debug)]
@@ -66,25 +67,41 @@ impl Server {
         self,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let (connected, mut left) = mpsc::channel(1);
+        let (connected, mut left) = mpsc::channel::<()>(1);
+        let (announce, stopped) = oneshot::channel();
         let board = self.board.clone();
-        let site = Site { board: self.board, connected };
         let routes = Router::new().route("/", get(page)).route("/socket", get(socket));
-        let ended = async move {
-            stop.await;
-            board.close();
-        };
+        let routes = routes.with_state(Site { board: self.board, connected });
         let listener = self.listener.tap_io(|stream| {
             // An answer behind a frame does not wait for the client to acknowledge the frame. A
             // stream that refuses has failed, which its first read tells.
             let _ = stream.set_nodelay(true);
         });
-        axum::serve(listener, routes.with_state(site)).with_graceful_shutdown(ended).await?;
-        // Nothing is ever sent: it ends when the last connection is gone. Who does not read
-        // its goodbye is left behind.
-        let _ = timeout(GRACE, left.recv()).await;
-        Ok(())
+        let stopping = async move {
+            stop.await;
+            board.close();
+            let _ = announce.send(());
+        };
+        let served = async {
+            axum::serve(listener, routes).with_graceful_shutdown(stopping).await?;
+            // Nothing is ever sent: it ends when the last connection is gone.
+            left.recv().await;
+            Ok(())
+        };
+        tokio::select! {
+            result = served => result,
+            // Who does not read its goodbye, or never ends its request, is left behind.
+            () = past_grace(stopped) => Ok(()),
+        }
     }
+}
+
+async fn past_grace(stopped: oneshot::Receiver<()>) {
+    if stopped.await.is_err() {
+        // It was not stopped, it failed, and that is what counts.
+        pending::<()>().await;
+    }
+    let _ = timeout(GRACE, pending::<()>()).await;
 }
 
 async fn page() -> impl IntoResponse {

@@ -4,6 +4,7 @@ use crate::client::{Board, Client, Reply};
 use crate::site::{Site, in_time};
 use job_server::CAPACITY;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -230,6 +231,18 @@ fn the_end_of_the_server_is_told_to_its_clients() {
             assert_eq!(goodbye(client).await, Some(CloseCode::Away));
         }
         assert!(TcpStream::connect(address).await.is_err(), "somebody still listens");
+    });
+}
+
+#[test]
+fn who_never_ends_its_request_does_not_hold_up_the_end() {
+    in_time(|| async {
+        let site = Site::open().await;
+        let mut stream = TcpStream::connect(site.address).await.expect("the server listens");
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: ").await.expect("the server reads");
+        // Answered, so the one before it has been accepted.
+        site.client().await.add("a job").await;
+        site.close().await;
     });
 }
 

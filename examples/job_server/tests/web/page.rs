@@ -2,7 +2,6 @@
 
 use crate::browser::{Browser, Page};
 use crate::site::{Site, in_time};
-use fantoccini::Locator;
 use serde_json::json;
 
 #[test]
@@ -25,6 +24,7 @@ async fn story(page: Page) {
     a_reload_shows_the_present(&page, &site).await;
     another_client_is_seen(&page, &site).await;
     names_are_text_and_nothing_is_fetched(&page).await;
+    what_the_server_refuses_is_said(&page).await;
     site_comes_back(&page, site).await;
 }
 
@@ -98,6 +98,14 @@ async fn names_are_text_and_nothing_is_fetched(page: &Page) {
     page.sees("#job-2:first-child").await;
 }
 
+async fn what_the_server_refuses_is_said(page: &Page) {
+    add(page, " ").await;
+    let error = page.sees("#error:not(:empty)").await.text().await.expect("it has a text");
+    assert_eq!(error, "a name has 1 to 60 characters");
+    page.click("#clear").await;
+    page.sees("#error:empty").await;
+}
+
 async fn site_comes_back(page: &Page, site: Site) {
     let address = site.address.to_string();
     site.close().await;
@@ -112,8 +120,7 @@ async fn site_comes_back(page: &Page, site: Site) {
     page.click("#job-1 [data-do=start]").await;
     page.sees("#job-1[data-status=running]").await;
     step_until(page, &site, 1, 2).await;
-    let errors = page.client.find_all(Locator::Css("#error:empty")).await;
-    assert_eq!(errors.expect("the browser answers").len(), 1, "nothing was refused");
+    page.sees("#error:empty").await;
     site.close().await;
     page.sees("[data-link=lost]").await;
 }

@@ -27,7 +27,7 @@ fn the_program_says_where_it_is_and_ends_on_an_interrupt() {
         assert!(sent.is_ok_and(|status| status.success()), "nothing interrupts here");
         while client.next().await.is_some() {}
         let last = lines.next_line().await.expect("readable");
-        assert_eq!(last.as_deref(), Some("every connection was closed"));
+        assert_eq!(last.as_deref(), Some("ended"));
         assert!(program.wait().await.is_ok_and(|status| status.success()));
     });
 }

@@ -112,17 +112,16 @@ impl Job {
     }
 
     /// One step of the work, if the job is running; the last one ends it.
-    pub(crate) fn step(&self) -> State {
-        let Ok(state) = self.graph.transaction(|| {
-            let state = self.state();
-            if state.status == Running {
-                self.progress.set(state.progress + 1);
-                if state.progress + 1 == DONE {
+    pub(crate) fn step(&self) {
+        let Ok(()) = self.graph.transaction(|| {
+            let State { status, progress } = self.state();
+            if status == Running {
+                self.progress.set(progress + 1);
+                if progress + 1 == DONE {
                     self.status.set(Dead);
                 }
             }
-            Ok::<_, Infallible>(self.state())
+            Ok::<_, Infallible>(())
         });
-        state
     }
 }

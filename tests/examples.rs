@@ -210,7 +210,7 @@ tells! { thermometer, "../examples/thermometer.rs",
     "0.0 C"
 }
 
-tells! { job_system, "../examples/job_system.rs",
+tells! { job_system, "../examples/job_system/main.rs",
     "spy: Idle"
     "spy: Running"
     "start answers Running"

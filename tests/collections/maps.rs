@@ -118,6 +118,23 @@ fn several_writes_in_a_batch_are_one_commit_with_other_signals() {
 }
 
 #[test]
+fn an_effect_that_copies_an_empty_map_sees_two_keys_of_one_batch_together() {
+    in_graph(|_| {
+        let map: ReactiveMap<i32, i32> = ReactiveMap::new();
+        let copies = crate::stage::Trace::new();
+        let entries = |map: &ReactiveMap<i32, i32>| {
+            map.load().iter().map(|(key, value)| (*key, *value)).collect::<Vec<_>>()
+        };
+        let _watch = effect!([map, copies] copies.note(entries(&map)));
+        batch(|| {
+            map.insert(1, 2);
+            map.insert(3, 4);
+        });
+        assert_eq!(copies.take(), [vec![], vec![(1, 2), (3, 4)]]);
+    });
+}
+
+#[test]
 fn a_bulk_write_is_one_commit() {
     in_graph(|g| {
         let map = ab();

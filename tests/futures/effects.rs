@@ -46,8 +46,9 @@ fn several_writes_before_the_executor_turns_are_one_run_with_the_last() {
         });
         name.set("Bob");
         name.set("Carol");
+        name.set("Carla");
         hand.run();
-        assert_eq!(trace.take(), ["Carol"]);
+        assert_eq!(trace.take(), ["Carla"]);
         name.set("Dave");
         assert_eq!(trace.take(), [""; 0]);
         hand.run();

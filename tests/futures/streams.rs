@@ -43,6 +43,22 @@ fn without_what_waits_a_stream_begins_with_the_next_change_and_a_batch_is_one() 
 }
 
 #[test]
+fn a_stream_of_all_without_what_waits_begins_with_the_next_change_and_a_batch_is_one() {
+    in_graph(|_| {
+        let a = signal(0);
+        let mut values = a.stream_all(8, WhenFull::End).skip_waiting();
+        assert!(taken(&mut values).is_empty());
+        a.set(10);
+        batch(|| {
+            a.set(11);
+            a.set(12);
+        });
+        a.set(13);
+        assert_eq!((taken(&mut values), values.skipped()), (vec![10, 12, 13], 0));
+    });
+}
+
+#[test]
 fn a_failing_computed_is_one_item_and_the_stream_goes_on_when_it_recovers() {
     in_graph(|_| {
         let divisor = signal(5);

@@ -309,6 +309,23 @@ fn keys_observed_while_a_draft_is_open_hear_of_its_commit() {
 }
 
 #[test]
+fn keys_observed_while_a_draft_is_open_hear_of_its_commit_though_many_came_and_went() {
+    in_graph(|g| {
+        let map: ReactiveMap<i32, i32> = ReactiveMap::new();
+        let draft = g.draft();
+        draft.enter(|| map.insert(-1, 5));
+        for key in 0..1_000 {
+            let key = computed!([map] map.get(&key));
+            assert_eq!(key.get(), None);
+        }
+        let reader = map.read_only();
+        let (runs, _watch) = crate::counting(move || ignore(reader.get(&-1)));
+        draft.commit().unwrap();
+        assert_eq!((runs.take(), map.get(&-1)), (1, Some(5)));
+    });
+}
+
+#[test]
 fn a_rebased_draft_wakes_the_keys_that_its_bulk_write_changes_on_the_newer_map() {
     in_graph(|g| {
         let map = ab();

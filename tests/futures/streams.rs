@@ -1,8 +1,9 @@
 //! Streams, the next change, conditions.
 
 use crate::stage::{block_on, in_graph, poll_once};
-use isobar::{ReadError, WaitError, WhenFull, batch, computed, scope, signal};
+use isobar::{ReadError, WaitError, WhenFull, batch, computed, effect, scope, signal};
 use std::pin::pin;
+use std::sync::mpsc;
 use std::thread;
 
 fn taken<T: Clone + Send + Sync + 'static>(stream: &mut isobar::ValueStream<T>) -> Vec<T> {
@@ -134,6 +135,23 @@ fn a_stream_of_all_that_nobody_takes_from_keeps_no_other_signals_versions() {
 }
 
 #[test]
+fn a_stream_of_all_keeps_no_version_that_it_has_taken_in_or_will_not_take() {
+    in_graph(|g| {
+        let followed = signal(0);
+        let streams = [
+            followed.stream_all(4, WhenFull::SkipOldest),
+            followed.stream_all(4, WhenFull::End),
+        ];
+        for stream in streams {
+            (0..5_000).for_each(|_| followed.update(|n| n + 1));
+            g.collect();
+            assert!(g.stats().awaiting_reclamation < 100, "{:?}", g.stats());
+            drop(stream);
+        }
+    });
+}
+
+#[test]
 fn what_a_full_stream_does_is_chosen_and_counted() {
     in_graph(|_| {
         let a = signal(0);
@@ -147,6 +165,43 @@ fn what_a_full_stream_does_is_chosen_and_counted() {
         assert!(block_on(ends.next()).is_none());
         a.set(5);
         assert_eq!((taken(&mut oldest), taken(&mut newest)), (vec![5], vec![5]));
+    });
+}
+
+#[test]
+fn a_full_stream_that_ends_takes_nothing_behind_the_gap_also_of_what_comes_at_once() {
+    in_graph(|_| {
+        let (a, gate) = (signal(0), signal(false));
+        let ((reached, at), (release, released)) = (mpsc::channel(), mpsc::channel::<()>());
+        let _stuck = effect({
+            let gate = gate.clone();
+            move || {
+                if gate.get() {
+                    reached.send(()).unwrap();
+                    released.recv().unwrap();
+                }
+            }
+        });
+        let mut ends = a.stream_all(2, WhenFull::End);
+        thread::scope(|threads| {
+            threads.spawn(|| gate.set(true));
+            at.recv().unwrap();
+            (1..=5).for_each(|n| a.set(n));
+            release.send(()).unwrap();
+        });
+        a.set(6);
+        assert_eq!((taken(&mut ends), ends.skipped()), (vec![0, 1], 1));
+        assert!(block_on(ends.next()).is_none());
+    });
+}
+
+#[test]
+fn a_stream_has_room_for_one_value_at_least() {
+    in_graph(|_| {
+        let a = signal(0);
+        let mut all = a.stream_all(0, WhenFull::SkipOldest);
+        a.set(1);
+        assert_eq!((taken(&mut all), all.skipped()), (vec![1], 1));
     });
 }
 

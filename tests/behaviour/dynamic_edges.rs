@@ -31,8 +31,13 @@ fn a_chain_that_nobody_observes_follows_its_foot() {
         assert_eq!(tripled.get(), 21);
         base.set(3);
         assert_eq!(tripled.get(), 33);
+        let one = computed!([base] base.get() + 1);
+        let two = computed!([one] one.get() + 1);
+        let three = computed!([two] two.get() + 1);
+        base.set(1);
+        assert_eq!(three.get(), 4);
         base.set(10);
-        assert_eq!(tripled.get(), 75);
+        assert_eq!((three.get(), tripled.get()), (13, 75));
     });
 }
 

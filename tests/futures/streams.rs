@@ -138,10 +138,8 @@ fn a_stream_of_all_that_nobody_takes_from_keeps_no_other_signals_versions() {
 fn a_stream_of_all_keeps_no_version_that_it_has_taken_in_or_will_not_take() {
     in_graph(|g| {
         let followed = signal(0);
-        let streams = [
-            followed.stream_all(4, WhenFull::SkipOldest),
-            followed.stream_all(4, WhenFull::End),
-        ];
+        let streams =
+            [followed.stream_all(4, WhenFull::SkipOldest), followed.stream_all(4, WhenFull::End)];
         for stream in streams {
             (0..5_000).for_each(|_| followed.update(|n| n + 1));
             g.collect();

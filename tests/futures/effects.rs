@@ -249,6 +249,49 @@ fn a_queue_counts_a_change_once_that_two_stretches_hear_of_one_after_the_other()
 }
 
 #[test]
+fn a_queue_runs_once_for_changes_that_two_stretches_hear_of_in_one_wave() {
+    in_graph(|g| {
+        let (hand, a, b, gate) = (Hand::default(), signal(0), signal(0), signal(false));
+        let ((reached, at), (release, released)) = (mpsc::channel(), mpsc::channel::<()>());
+        let stuck = effect({
+            let gate = gate.clone();
+            move || {
+                if gate.get() {
+                    reached.send(()).unwrap();
+                    released.recv().unwrap();
+                }
+            }
+        });
+        let trace = Trace::new();
+        let body = {
+            let (a, b, trace) = (a.clone(), b.clone(), trace.clone());
+            move || {
+                let (a, b, trace) = (a.clone(), b.clone(), trace.clone());
+                async move {
+                    let a = a.get();
+                    once_more().await;
+                    trace.note((a, b.get()));
+                }
+            }
+        };
+        let builder = AsyncEffect::builder(hand.clone(), body);
+        let effect = builder.when_changed(WhenChanged::Queue).build();
+        hand.run();
+        thread::scope(|threads| {
+            threads.spawn(|| gate.set(true));
+            at.recv().unwrap();
+            a.set(1);
+            b.set(1);
+            release.send(()).unwrap();
+        });
+        g.settle().unwrap();
+        hand.run();
+        assert_eq!(trace.take(), [(0, 0), (1, 1)]);
+        drop((stuck, effect));
+    });
+}
+
+#[test]
 fn a_change_during_a_stretch_is_not_lost() {
     in_graph(|_| {
         let (hand, a, trace) = (Hand::default(), signal(0), Trace::new());

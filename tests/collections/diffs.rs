@@ -78,7 +78,9 @@ fn what_is_written_as_it_was_is_no_step_and_a_few_other_values_are_updates() {
             list.push(4);
         });
         assert_eq!(changes.poll(), [VecDiff::Insert { index: 3, value: 4 }]);
-        list.replace([1, 5, 3, 6]);
+        list.splice(1..3, [2, 7]).unwrap();
+        assert_eq!(changes.poll(), [VecDiff::Update { index: 2, old: 3, value: 7 }]);
+        list.replace([1, 5, 7, 6]);
         let steps = [
             VecDiff::Update { index: 1, old: 2, value: 5 },
             VecDiff::Update { index: 3, old: 4, value: 6 },

@@ -95,7 +95,8 @@ fn what_was_not_taken_of_one_look_comes_with_the_next() {
         let map = ReactiveMap::from_iter([('a', 1)]);
         let list = ReactiveVec::from_iter([1]);
         let (mut of_map, mut of_list) = (map.changes(), list.changes());
-        (of_map.poll(), of_list.poll());
+        of_map.poll();
+        of_list.poll();
         map.insert_many([('b', 2), ('c', 3)]);
         list.extend([2, 3]);
         assert!(of_map.next().is_some() && of_list.next().is_some());

@@ -84,6 +84,25 @@ fn what_the_function_of_a_derived_map_reads_is_no_source() {
 }
 
 #[test]
+fn a_key_is_in_a_filtered_map_while_its_value_passes() {
+    in_graph(|_| {
+        let stock = ReactiveMap::from_iter([("bolt", 5), ("nut", 0)]);
+        let scarce = stock.filter(|_, n| *n < 3);
+        let is_scarce = ["bolt", "nut", "screw"].map(|key| {
+            let scarce = scarce.clone();
+            isobar::computed(move || scarce.contains_key(&key))
+        });
+        let all = || is_scarce.each_ref().map(|node| node.get());
+        assert_eq!(all(), [false, true, false]);
+        stock.insert("bolt", 1);
+        stock.insert("screw", 2);
+        stock.remove(&"nut");
+        assert_eq!(all(), [true, false, true]);
+        assert_eq!(["bolt", "nut"].map(|key| scarce.contains_key(&key)), [true, false]);
+    });
+}
+
+#[test]
 fn a_sorted_list_is_brought_up_to_date_by_a_few_comparisons() {
     in_graph(|_| {
         let map = numbers(1000);

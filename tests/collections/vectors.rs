@@ -185,6 +185,24 @@ fn push_and_pop_in_one_batch_wake_nobody() {
 }
 
 #[test]
+fn a_write_that_changes_nothing_is_no_commit() {
+    in_graph(|g| {
+        let list = List::from_iter([1, 2]);
+        let reader = list.read_only();
+        let (runs, _watch) = counting(move || ignore((reader.get(0), reader.get(2))));
+        let before = g.revision();
+        list.set(0, 1).unwrap();
+        list.update(1, |n| *n).unwrap();
+        list.swap(1, 1).unwrap();
+        list.truncate(2);
+        list.retain(|_| true);
+        list.sort();
+        list.replace([1, 2]);
+        assert_eq!((g.revision(), runs.take()), (before, 0));
+    });
+}
+
+#[test]
 fn writes_recorded_in_a_draft_are_replayed_on_what_others_wrote() {
     in_graph(|g| {
         let list = List::from_iter([1, 2, 3]);

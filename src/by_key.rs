@@ -72,6 +72,13 @@ struct Kept<K, T> {
 }
 
 /// Computeds of the current graph by key; see [`ComputedByKey`]. Equality is `PartialEq`.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// let room = NonZeroUsize::new(100).unwrap();
+/// let square = isobar::computed_by_key(room, |n: &u32| n * n);
+/// assert_eq!(square.get(&12), 144);
+/// ```
 #[track_caller]
 pub fn computed_by_key<K, T>(
     capacity: NonZeroUsize,
@@ -100,6 +107,13 @@ where
 {
     /// The result for `key`; tracked.
     ///
+    /// ```
+    /// use std::num::NonZeroUsize;
+    /// let room = NonZeroUsize::new(100).unwrap();
+    /// let length = isobar::computed_by_key(room, |word: &String| word.len());
+    /// assert_eq!(length.get("four"), 4); // a `String` is made only if the key is new
+    /// ```
+    ///
     /// # Panics
     /// As [`Computed::get`].
     pub fn get<Q>(&self, key: &Q) -> T
@@ -112,6 +126,15 @@ where
     }
 
     /// The computed of `key`. As long as somebody has a handle of it, the key is kept.
+    ///
+    /// ```
+    /// use std::num::NonZeroUsize;
+    /// let room = NonZeroUsize::new(100).unwrap();
+    /// let square = isobar::computed_by_key(room, |n: &u32| n * n);
+    /// let of_twelve = square.of(&12);
+    /// assert_eq!(of_twelve.map(|n| n + 1).get(), 145);
+    /// assert!(of_twelve == square.of(&12));
+    /// ```
     pub fn of<Q>(&self, key: &Q) -> Computed<T>
     where
         K: Borrow<Q>,
@@ -141,11 +164,27 @@ where
     }
 
     /// How many keys are kept.
+    ///
+    /// ```
+    /// use std::num::NonZeroUsize;
+    /// let room = NonZeroUsize::new(100).unwrap();
+    /// let square = isobar::computed_by_key(room, |n: &u32| n * n);
+    /// square.get(&12);
+    /// square.get(&12);
+    /// assert_eq!(square.len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         self.lock().by_use.len()
     }
 
     /// Is none kept?
+    ///
+    /// ```
+    /// use std::num::NonZeroUsize;
+    /// let room = NonZeroUsize::new(100).unwrap();
+    /// let square = isobar::computed_by_key(room, |n: &u32| n * n);
+    /// assert!(square.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

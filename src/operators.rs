@@ -76,6 +76,15 @@ macro_rules! operators {
         impl<T: Send + Sync + 'static> $handle<T> {
             /// The last value that satisfies `accepts`; before there is one, the value that
             /// stood when the filter was made.
+            ///
+            /// ```
+            /// let n = isobar::signal(1);
+            /// let even = n.filter(|n| n % 2 == 0);
+            /// assert_eq!(even.get(), 1); // what stood there at first
+            /// n.set(2);
+            /// n.set(3);
+            /// assert_eq!(even.get(), 2);
+            /// ```
             #[track_caller]
             pub fn filter(
                 &self,
@@ -91,6 +100,15 @@ macro_rules! operators {
             }
 
             /// The last `Some` that `f` made of a value; `None` before there is one.
+            ///
+            /// ```
+            /// let text = isobar::signal("?");
+            /// let number = text.filter_map(|text| text.parse::<i32>().ok());
+            /// assert_eq!(number.get(), None);
+            /// text.set("7");
+            /// text.set("seven");
+            /// assert_eq!(number.get(), Some(7));
+            /// ```
             #[track_caller]
             pub fn filter_map<U: Clone + PartialEq + Send + Sync + 'static>(
                 &self,
@@ -106,6 +124,16 @@ macro_rules! operators {
 
             /// The value, but no change to an equal one: for sources to which every set is a
             /// change.
+            ///
+            /// ```
+            /// use isobar::Signal;
+            /// let beat = Signal::builder("idle").always().build();
+            /// let state = beat.distinct();
+            /// let changes = state.scan(0, |changes, _| changes + 1);
+            /// beat.set("idle");
+            /// beat.set("busy");
+            /// assert_eq!((state.get(), changes.get()), ("busy", 2));
+            /// ```
             #[track_caller]
             pub fn distinct(&self) -> Computed<T>
             where
@@ -116,6 +144,15 @@ macro_rules! operators {
 
             /// The value, kept until one comes that is not the same to `same`; its arguments are
             /// the value kept and the new one, so small steps add up.
+            ///
+            /// ```
+            /// let degrees = isobar::signal(20.0_f64);
+            /// let rough = degrees.dedupe_by(|kept, new| (kept - new).abs() < 1.0);
+            /// degrees.set(20.7);
+            /// assert_eq!(rough.get(), 20.0);
+            /// degrees.set(21.4);
+            /// assert_eq!(rough.get(), 21.4);
+            /// ```
             #[track_caller]
             pub fn dedupe_by(
                 &self,
@@ -133,6 +170,14 @@ macro_rules! operators {
             /// What `f` makes of the result so far and each value, beginning with `first` and
             /// the present value. It counts what effects would see: values set in one batch, or
             /// while another thread runs effects, are one.
+            ///
+            /// ```
+            /// let sale = isobar::signal(10);
+            /// let total = sale.scan(0, |total, sale| total + sale);
+            /// sale.set(5);
+            /// sale.set(7);
+            /// assert_eq!(total.get(), 22);
+            /// ```
             #[track_caller]
             pub fn scan<U: PartialEq + Send + Sync + 'static>(
                 &self,
@@ -146,6 +191,14 @@ macro_rules! operators {
             }
 
             /// The value before, if there was one, and the value.
+            ///
+            /// ```
+            /// let price = isobar::signal(100);
+            /// let step = price.pairwise();
+            /// assert_eq!(step.get(), (None, 100));
+            /// price.set(103);
+            /// assert_eq!(step.get(), (Some(100), 103));
+            /// ```
             #[track_caller]
             pub fn pairwise(&self) -> Computed<(Option<T>, T)>
             where
@@ -158,6 +211,13 @@ macro_rules! operators {
             }
 
             /// Both values, at one revision; `(&a, &b).map(..)` combines more, or without clones.
+            ///
+            /// ```
+            /// let (width, height) = (isobar::signal(3), isobar::signal("tall"));
+            /// let size = width.zip(&height);
+            /// height.set("low");
+            /// assert_eq!(size.get(), (3, "low"));
+            /// ```
             #[track_caller]
             pub fn zip<R>(&self, other: &R) -> Computed<(T, R::Value)>
             where
@@ -170,6 +230,16 @@ macro_rules! operators {
 
             /// The value of the one that changed last; of `other` if both changed in one commit.
             /// At first, of this one.
+            ///
+            /// ```
+            /// let (mouse, keys) = (isobar::signal("still"), isobar::signal("none"));
+            /// let last = mouse.merge(&keys);
+            /// assert_eq!(last.get(), "still");
+            /// keys.set("enter");
+            /// assert_eq!(last.get(), "enter");
+            /// mouse.set("click");
+            /// assert_eq!(last.get(), "click");
+            /// ```
             #[track_caller]
             pub fn merge<R>(&self, other: &R) -> Computed<T>
             where
@@ -180,6 +250,15 @@ macro_rules! operators {
             }
 
             /// The value at the last change of `trigger`; at first, the present one.
+            ///
+            /// ```
+            /// let (level, bell) = (isobar::signal(1), isobar::signal(0));
+            /// let at_the_bell = level.sample(&bell);
+            /// level.set(2);
+            /// assert_eq!(at_the_bell.get(), 1);
+            /// bell.set(1);
+            /// assert_eq!(at_the_bell.get(), 2);
+            /// ```
             #[track_caller]
             pub fn sample<R>(&self, trigger: &R) -> Computed<T>
             where
@@ -191,6 +270,21 @@ macro_rules! operators {
 
             /// The value once it has been `quiet` for a time: with [`Edge::Leading`] the first
             /// change after such a time, at once; with [`Edge::Trailing`] the last before it.
+            ///
+            /// ```
+            /// use isobar::{Clock, Edge};
+            /// use std::time::Duration;
+            /// let (clock, key) = (Clock::manual(), isobar::signal(' '));
+            /// let ms = Duration::from_millis;
+            /// let calm = key.debounce(&clock, ms(100), Edge::Trailing);
+            /// key.set('a');
+            /// clock.advance(ms(99));
+            /// key.set('b');
+            /// clock.advance(ms(99));
+            /// assert_eq!(calm.get(), ' ');
+            /// clock.advance(ms(1));
+            /// assert_eq!(calm.get(), 'b');
+            /// ```
             ///
             /// # Panics
             /// If `quiet` is zero.
@@ -223,6 +317,19 @@ macro_rules! operators {
             /// change passes at once, and what comes within `every` does not; with
             /// [`Edge::Trailing`] the last that came within it passes at its end.
             ///
+            /// ```
+            /// use isobar::{Clock, Edge};
+            /// use std::time::Duration;
+            /// let (clock, key) = (Clock::manual(), isobar::signal(' '));
+            /// let ms = Duration::from_millis;
+            /// let slow = key.throttle(&clock, ms(100), Edge::Both);
+            /// key.set('a');
+            /// key.set('b');
+            /// assert_eq!(slow.get(), 'a');
+            /// clock.advance(ms(100));
+            /// assert_eq!(slow.get(), 'b');
+            /// ```
+            ///
             /// # Panics
             /// If `every` is zero.
             #[track_caller]
@@ -252,6 +359,18 @@ macro_rules! operators {
 
             /// The value as it was `by` ago; at first, the present one. Keeps what is on the way.
             ///
+            /// ```
+            /// use isobar::Clock;
+            /// use std::time::Duration;
+            /// let (clock, key) = (Clock::manual(), isobar::signal(' '));
+            /// let late = key.delay(&clock, Duration::from_millis(100));
+            /// key.set('a');
+            /// clock.advance(Duration::from_millis(99));
+            /// assert_eq!(late.get(), ' ');
+            /// clock.advance(Duration::from_millis(1));
+            /// assert_eq!(late.get(), 'a');
+            /// ```
+            ///
             /// # Panics
             /// If `by` is zero.
             #[track_caller]
@@ -279,6 +398,18 @@ macro_rules! operators {
             }
 
             /// The value, or [`Timeout`] while it has not changed for `limit`.
+            ///
+            /// ```
+            /// use isobar::{Clock, Timeout};
+            /// use std::time::Duration;
+            /// let (clock, beat) = (Clock::manual(), isobar::signal(1));
+            /// let alive = beat.timeout(&clock, Duration::from_secs(30));
+            /// assert_eq!(alive.get(), Ok(1));
+            /// clock.advance(Duration::from_secs(30));
+            /// assert_eq!(alive.get(), Err(Timeout));
+            /// beat.set(2);
+            /// assert_eq!(alive.get(), Ok(2));
+            /// ```
             ///
             /// # Panics
             /// If `limit` is zero.

@@ -104,6 +104,14 @@ impl Clock {
 
     /// The time since the clock was made; not tracked. See [`now`](Self::now) for a time to
     /// compute with.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let clock = isobar::Clock::manual();
+    /// assert_eq!(clock.time(), Duration::ZERO);
+    /// clock.advance(Duration::from_secs(2));
+    /// assert_eq!(clock.time(), Duration::from_secs(2));
+    /// ```
     pub fn time(&self) -> Duration {
         self.core().time()
     }
@@ -174,6 +182,14 @@ impl ManualClock {
     ///
     /// Effects that run on other threads may not have followed when it returns: settle the
     /// graph. Two threads that advance one clock do it one after the other.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let clock = isobar::Clock::manual();
+    /// let minutes = clock.now(Duration::from_secs(60)).scan(0, |minutes, _| minutes + 1);
+    /// clock.advance(Duration::from_secs(150));
+    /// assert_eq!(minutes.get(), 3); // at 0, at 60 and at 120 seconds
+    /// ```
     ///
     /// # Panics
     /// Inside a batch, effect or computed, and inside of itself: a commit cannot contain others.

@@ -202,6 +202,28 @@ fn detached_effects_leave_nothing_behind() {
     assert!(left[3] <= left[1] + 4_096, "memory grows with each round: {left:?}");
 }
 
+#[cfg(feature = "collections")]
+#[test]
+fn keys_that_are_written_and_never_read_leave_nothing_behind() {
+    const KEYS: u64 = 2_000;
+    let _turn = turn();
+    let g = alone();
+    let map = isobar::ReactiveMap::builder().graph(&g).build();
+    let one = g.enter(|| isobar::computed!([map] map.get(&u64::MAX)));
+    assert_eq!(one.get(), None);
+    let mut left = Vec::new();
+    for round in 0..4 {
+        for key in round * KEYS..(round + 1) * KEYS {
+            map.insert(key, key);
+            map.remove(&key);
+        }
+        g.collect();
+        left.push(BYTES.get());
+    }
+    println!("live bytes after each of four rounds of keys that come and go: {left:?}");
+    assert!(left[3] <= left[1] + 4_096, "memory grows with each round: {left:?}");
+}
+
 /// One case at a time.
 static TURN: Mutex<()> = Mutex::new(());
 

@@ -70,6 +70,16 @@ impl<K: Key, V: Item> MapChanges<K, V> {
 
     /// All changes since the last look, which together are the step from one revision to another;
     /// none if nothing has changed. Tracked like [`ReadMap::load`].
+    ///
+    /// ```
+    /// use isobar::{MapDiff, ReactiveMap};
+    /// let stock = ReactiveMap::from_iter([("nut", 3)]);
+    /// let mut changes = stock.changes();
+    /// assert!(matches!(changes.poll()[..], [MapDiff::Reset { .. }]));
+    /// stock.insert("nut", 4);
+    /// assert_eq!(changes.poll(), [MapDiff::Update { key: "nut", old: 3, value: 4 }]);
+    /// assert_eq!(changes.poll(), []);
+    /// ```
     pub fn poll(&mut self) -> Vec<MapDiff<K, V>> {
         let now = PersistentMap::clone(&self.map.load());
         let mut diffs: Vec<_> = std::mem::take(&mut self.rest).into_iter().rev().collect();
@@ -182,6 +192,16 @@ impl<T: Item> VecChanges<T> {
 
     /// All changes since the last look, which together are the step from one revision to another;
     /// none if nothing has changed. Tracked like [`ReadVec::load`].
+    ///
+    /// ```
+    /// use isobar::{ReactiveVec, VecDiff};
+    /// let list = ReactiveVec::from_iter([10]);
+    /// let mut changes = list.changes();
+    /// assert!(matches!(changes.poll()[..], [VecDiff::Reset { .. }]));
+    /// list.set(0, 11).unwrap();
+    /// assert_eq!(changes.poll(), [VecDiff::Update { index: 0, old: 10, value: 11 }]);
+    /// assert_eq!(changes.poll(), []);
+    /// ```
     pub fn poll(&mut self) -> Vec<VecDiff<T>> {
         let now = Sequence::clone(&self.vec.load());
         let mut diffs: Vec<_> = std::mem::take(&mut self.rest).into_iter().rev().collect();

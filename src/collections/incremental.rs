@@ -124,6 +124,12 @@ impl<K: Key, V: Item> ReadMap<K, V> {
     }
 
     /// [`filter`](Self::filter) and [`map_values`](Self::map_values) in one.
+    ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("nut", 0), ("bolt", 5)]);
+    /// let double = stock.filter_map(|_, n| (*n > 0).then_some(n * 2));
+    /// assert_eq!(double.values(), [10]);
+    /// ```
     #[track_caller]
     pub fn filter_map<U: Item>(
         &self,

@@ -205,6 +205,14 @@ impl<K: Key, V: Item> ReadMap<K, V> {
     /// or goes. Cost: a look-up in a persistent tree; inside a computed or effect of a node that
     /// is cached as long as anybody observes it.
     ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// let nuts = isobar::computed!([stock] stock.get(&"nut"));
+    /// assert_eq!(nuts.get(), Some(3));
+    /// stock.remove(&"nut");
+    /// assert_eq!(nuts.get(), None);
+    /// ```
+    ///
     /// # Panics
     /// With a [`ReadError`](crate::ReadError) if a derived map's function failed, or if the map
     /// is of another graph than the computed or effect that reads it.
@@ -246,6 +254,13 @@ impl<K: Key, V: Item> ReadMap<K, V> {
 
     /// Is there a value for the key? Woken when the key comes or goes, not by new values.
     ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// let sells_nuts = isobar::computed!([stock] stock.contains_key(&"nut"));
+    /// stock.insert("nut", 0); // not woken by a value
+    /// assert!(sells_nuts.get());
+    /// ```
+    ///
     /// # Panics
     /// As [`get`](Self::get).
     pub fn contains_key<Q>(&self, key: &Q) -> bool
@@ -260,11 +275,22 @@ impl<K: Key, V: Item> ReadMap<K, V> {
     }
 
     /// A computed of one key's value, for code that wants a node.
+    ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// let nuts = stock.key(&"nut").map(|nuts| nuts.unwrap_or(0) * 2);
+    /// assert_eq!(nuts.get(), 6);
+    /// ```
     pub fn key(&self, key: &K) -> Computed<Option<V>> {
         self.of_key(key).0.value.clone()
     }
 
     /// How many keys there are. Woken when that changes.
+    ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// assert_eq!(stock.len(), 2);
+    /// ```
     ///
     /// # Panics
     /// As [`get`](Self::get).
@@ -274,6 +300,12 @@ impl<K: Key, V: Item> ReadMap<K, V> {
 
     /// Is there no key? Woken when that changes the length.
     ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// stock.clear();
+    /// assert!(stock.is_empty());
+    /// ```
+    ///
     /// # Panics
     /// As [`get`](Self::get).
     pub fn is_empty(&self) -> bool {
@@ -282,6 +314,11 @@ impl<K: Key, V: Item> ReadMap<K, V> {
 
     /// The entry with the smallest key. Woken when that is another one, or has another value.
     ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// assert_eq!(stock.first(), Some(("bolt", 5)));
+    /// ```
+    ///
     /// # Panics
     /// As [`get`](Self::get).
     pub fn first(&self) -> Option<(K, V)> {
@@ -289,6 +326,11 @@ impl<K: Key, V: Item> ReadMap<K, V> {
     }
 
     /// The entry with the greatest key. Woken when that is another one, or has another value.
+    ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// assert_eq!(stock.last(), Some(("nut", 3)));
+    /// ```
     ///
     /// # Panics
     /// As [`get`](Self::get).
@@ -315,6 +357,11 @@ impl<K: Key, V: Item> ReadMap<K, V> {
 
     /// The keys, in their order. Woken when keys come or go, not by new values.
     ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// assert_eq!(stock.keys(), ["bolt", "nut"]);
+    /// ```
+    ///
     /// # Panics
     /// As [`get`](Self::get).
     pub fn keys(&self) -> Vec<K> {
@@ -328,6 +375,13 @@ impl<K: Key, V: Item> ReadMap<K, V> {
     /// The whole map, shared and not copied: for iteration, comparison, or to keep. Woken by
     /// every change. Blocks nobody.
     ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// let all = stock.load();
+    /// stock.clear();
+    /// assert_eq!(all.values().sum::<i32>(), 8);
+    /// ```
+    ///
     /// # Panics
     /// As [`get`](Self::get).
     pub fn load(&self) -> Loaded<PersistentMap<K, V>> {
@@ -336,6 +390,11 @@ impl<K: Key, V: Item> ReadMap<K, V> {
 
     /// The values, in the order of their keys. Woken by every change.
     ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// assert_eq!(stock.values(), [5, 3]);
+    /// ```
+    ///
     /// # Panics
     /// As [`get`](Self::get).
     pub fn values(&self) -> Vec<V> {
@@ -343,6 +402,14 @@ impl<K: Key, V: Item> ReadMap<K, V> {
     }
 
     /// What changes from now on, to be polled; begins with a [`MapDiff::Reset`].
+    ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// let mut changes = stock.changes();
+    /// changes.poll();
+    /// stock.remove(&"nut");
+    /// assert_eq!(changes.poll(), [isobar::MapDiff::Remove { key: "nut", old: 3 }]);
+    /// ```
     pub fn changes(&self) -> MapChanges<K, V> {
         MapChanges::new(self.clone())
     }
@@ -394,11 +461,21 @@ impl<K: Key, V: Item> ReadMap<K, V> {
     }
 
     /// The name given at creation, or kind, number and place of creation.
+    ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// assert!(stock.name().starts_with("signal"));
+    /// ```
     pub fn name(&self) -> String {
         self.node().name()
     }
 
     /// The node of the whole map.
+    ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// assert_eq!(stock.node(), stock.read_only().node());
+    /// ```
     pub fn node(&self) -> &Node {
         self.core.entries.node()
     }
@@ -440,12 +517,23 @@ pub struct ReactiveMap<K, V> {
 
 impl<K: Key, V: Item> ReactiveMap<K, V> {
     /// An empty map in the current graph.
+    ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::new();
+    /// stock.insert("nut", 3);
+    /// assert_eq!(stock.len(), 1);
+    /// ```
     #[track_caller]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
     /// A map with a name, or of another graph.
+    ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::<&str, u32>::builder().name("stock").build();
+    /// assert_eq!(stock.name(), "stock");
+    /// ```
     pub fn builder() -> CollectionBuilder<Self> {
         CollectionBuilder::new()
     }
@@ -458,6 +546,13 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
     }
 
     /// A handle that can only read.
+    ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// let view = stock.read_only();
+    /// stock.insert("nut", 4);
+    /// assert_eq!(view.get(&"nut"), Some(4));
+    /// ```
     pub fn read_only(&self) -> ReadMap<K, V> {
         self.read.clone()
     }
@@ -488,6 +583,12 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
 
     /// Sets a key's value; returns the one it replaces.
     ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// assert_eq!(stock.insert("nut", 4), Some(3));
+    /// assert_eq!(stock.insert("screw", 1), None);
+    /// ```
+    ///
     /// # Panics
     /// Like [`Signal::set`], as all writes do: inside a computed, or an `update` or equality
     /// closure.
@@ -498,6 +599,12 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
     }
 
     /// Removes a key; returns the value it had.
+    ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// assert_eq!(stock.remove(&"nut"), Some(3));
+    /// assert_eq!(stock.remove(&"nut"), None);
+    /// ```
     ///
     /// # Panics
     /// As [`insert`](Self::insert).
@@ -538,6 +645,13 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
     /// Makes a key's new value, or `None` to remove it, of its old one, or of `None` if it had
     /// none. The closure runs again if another write came between.
     ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// stock.alter("nut", |nuts| nuts.filter(|nuts| **nuts > 5).copied());
+    /// stock.alter("screw", |screws| Some(screws.map_or(1, |screws| screws + 1)));
+    /// assert_eq!(stock.keys(), ["bolt", "screw"]);
+    /// ```
+    ///
     /// # Panics
     /// As [`insert`](Self::insert).
     #[track_caller]
@@ -550,6 +664,12 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
     }
 
     /// Sets many keys' values in one commit. Costs time in proportion to their number.
+    ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// stock.insert_many([("nut", 4), ("screw", 1)]);
+    /// assert_eq!(stock.values(), [5, 4, 1]);
+    /// ```
     ///
     /// # Panics
     /// As [`insert`](Self::insert).
@@ -567,6 +687,12 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
 
     /// Removes many keys in one commit. Costs time in proportion to their number.
     ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// stock.remove_many(["nut", "screw"]);
+    /// assert_eq!(stock.keys(), ["bolt"]);
+    /// ```
+    ///
     /// # Panics
     /// As [`insert`](Self::insert).
     #[track_caller]
@@ -581,6 +707,12 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
     }
 
     /// Keeps the entries that satisfy `keep`, in one commit. Looks at all.
+    ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// stock.retain(|_, n| *n > 3);
+    /// assert_eq!(stock.keys(), ["bolt"]);
+    /// ```
     ///
     /// # Panics
     /// As [`insert`](Self::insert).
@@ -597,6 +729,12 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
 
     /// Removes everything, in one commit.
     ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// stock.clear();
+    /// assert_eq!(stock.len(), 0);
+    /// ```
+    ///
     /// # Panics
     /// As [`insert`](Self::insert).
     #[track_caller]
@@ -605,6 +743,12 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
     }
 
     /// Replaces everything, in one commit; wakes the readers of what is different only.
+    ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// stock.replace([("nut", 3), ("screw", 1)]); // wakes no reader of "nut"
+    /// assert_eq!(stock.keys(), ["nut", "screw"]);
+    /// ```
     ///
     /// # Panics
     /// As [`insert`](Self::insert).
@@ -617,6 +761,16 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
     /// Changes the map in any way, in one commit. The closure runs again if another write came
     /// between. At top level finding out what it changed costs time in proportion to the change;
     /// inside a batch, effect or draft every key that is read is looked at again.
+    ///
+    /// ```
+    /// let stock = isobar::ReactiveMap::from_iter([("bolt", 5), ("nut", 3)]);
+    /// let moved = stock.mutate(|stock| {
+    ///     let nuts = stock.remove("nut").unwrap_or(0);
+    ///     stock.insert("bolt", nuts);
+    ///     nuts
+    /// });
+    /// assert_eq!((moved, stock.values()), (3, vec![3]));
+    /// ```
     ///
     /// # Panics
     /// As [`insert`](Self::insert).

@@ -25,6 +25,14 @@ impl<T: Key> ReadSet<T> {
 
     /// Is it an element? Woken when it comes or goes.
     ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// let has_two = isobar::computed!([set] set.contains(&2));
+    /// assert!(has_two.get());
+    /// set.remove(&2);
+    /// assert!(!has_two.get());
+    /// ```
+    ///
     /// # Panics
     /// As [`ReadMap::get`].
     pub fn contains<Q>(&self, element: &Q) -> bool
@@ -37,6 +45,11 @@ impl<T: Key> ReadSet<T> {
 
     /// How many elements there are. Woken when that changes.
     ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// assert_eq!(set.len(), 3);
+    /// ```
+    ///
     /// # Panics
     /// As [`ReadMap::get`].
     pub fn len(&self) -> usize {
@@ -44,6 +57,12 @@ impl<T: Key> ReadSet<T> {
     }
 
     /// Is there no element?
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// set.clear();
+    /// assert!(set.is_empty());
+    /// ```
     ///
     /// # Panics
     /// As [`ReadMap::get`].
@@ -53,6 +72,11 @@ impl<T: Key> ReadSet<T> {
 
     /// The smallest element. Woken when that is another one.
     ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// assert_eq!(set.first(), Some(1));
+    /// ```
+    ///
     /// # Panics
     /// As [`ReadMap::get`].
     pub fn first(&self) -> Option<T> {
@@ -60,6 +84,11 @@ impl<T: Key> ReadSet<T> {
     }
 
     /// The greatest element. Woken when that is another one.
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// assert_eq!(set.last(), Some(3));
+    /// ```
     ///
     /// # Panics
     /// As [`ReadMap::get`].
@@ -69,6 +98,11 @@ impl<T: Key> ReadSet<T> {
 
     /// The elements, in their order. Woken by every change.
     ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// assert_eq!(set.elements(), [1, 2, 3]);
+    /// ```
+    ///
     /// # Panics
     /// As [`ReadMap::get`].
     pub fn elements(&self) -> Vec<T> {
@@ -76,6 +110,13 @@ impl<T: Key> ReadSet<T> {
     }
 
     /// The whole set, shared and not copied, as a map to nothing. Woken by every change.
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// let all = set.load();
+    /// set.clear();
+    /// assert_eq!(all.keys().sum::<i32>(), 6);
+    /// ```
     ///
     /// # Panics
     /// As [`ReadMap::get`].
@@ -85,6 +126,11 @@ impl<T: Key> ReadSet<T> {
 
     /// Has it no element in common with these? Woken when that changes the answer.
     ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// assert!(set.is_disjoint([7, 8]) && !set.is_disjoint([3, 7]));
+    /// ```
+    ///
     /// # Panics
     /// As [`ReadMap::get`].
     pub fn is_disjoint(&self, others: impl IntoIterator<Item = T>) -> bool {
@@ -92,11 +138,31 @@ impl<T: Key> ReadSet<T> {
     }
 
     /// What changes from now on, to be polled; elements are keys without values.
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// let mut changes = set.changes();
+    /// changes.poll();
+    /// set.insert(4);
+    /// assert_eq!(changes.poll(), [isobar::MapDiff::Insert { key: 4, value: () }]);
+    /// ```
     pub fn changes(&self) -> MapChanges<T, ()> {
         self.map.changes()
     }
 
     /// Calls back with what changes; see [`ReadMap::subscribe_diff`].
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// let sizes = isobar::signal(vec![]);
+    /// let log = sizes.clone();
+    /// let _watch = set.subscribe_diff(move |diffs| {
+    ///     let changes = diffs.len();
+    ///     log.mutate(move |sizes| sizes.push(changes));
+    /// });
+    /// set.replace([3, 4]);
+    /// assert_eq!(sizes.get(), [1, 3]); // a reset; then 1 and 2 went, and 4 came
+    /// ```
     pub fn subscribe_diff(&self, f: impl FnMut(&[MapDiff<T, ()>]) + Send + 'static) -> Effect {
         self.map.subscribe_diff(f)
     }
@@ -109,23 +175,47 @@ impl<T: Key> ReadSet<T> {
 
     /// The elements that satisfy `keep`, kept up to date in time proportional to what changes;
     /// see [`ReadMap::filter`].
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// let odd = set.filter(|n| n % 2 == 1);
+    /// set.insert(5);
+    /// assert_eq!(odd.elements(), [1, 3, 5]);
+    /// ```
     #[track_caller]
     pub fn filter(&self, keep: impl Fn(&T) -> bool + Send + Sync + 'static) -> ReadSet<T> {
         ReadSet::new(self.map.filter(move |element, ()| keep(element)))
     }
 
     /// How many elements satisfy `counted`; see [`ReadMap::count`].
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// let odd = set.count(|n| n % 2 == 1);
+    /// set.insert(5);
+    /// assert_eq!(odd.get(), 3);
+    /// ```
     #[track_caller]
     pub fn count(&self, counted: impl Fn(&T) -> bool + Send + Sync + 'static) -> Computed<usize> {
         self.map.count(move |element, ()| counted(element))
     }
 
     /// The name given at creation, or kind, number and place of creation.
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// assert!(set.name().starts_with("signal"));
+    /// ```
     pub fn name(&self) -> String {
         self.map.name()
     }
 
     /// The node of the whole collection.
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// assert_eq!(set.node(), set.read_only().node());
+    /// ```
     pub fn node(&self) -> &Node {
         Readable::node(self)
     }
@@ -161,12 +251,23 @@ pub struct ReactiveSet<T> {
 
 impl<T: Key> ReactiveSet<T> {
     /// An empty set in the current graph.
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::new();
+    /// set.insert("ann");
+    /// assert!(set.contains(&"ann"));
+    /// ```
     #[track_caller]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
     /// A set with a name, or of another graph.
+    ///
+    /// ```
+    /// let online = isobar::ReactiveSet::<&str>::builder().name("online").build();
+    /// assert_eq!(online.name(), "online");
+    /// ```
     pub fn builder() -> CollectionBuilder<Self> {
         CollectionBuilder::new()
     }
@@ -177,11 +278,23 @@ impl<T: Key> ReactiveSet<T> {
     }
 
     /// A handle that can only read.
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// let view = set.read_only();
+    /// set.insert(4);
+    /// assert!(view.contains(&4));
+    /// ```
     pub fn read_only(&self) -> ReadSet<T> {
         self.read.clone()
     }
 
     /// Adds an element; false if it was there.
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// assert!(set.insert(4) && !set.insert(4));
+    /// ```
     ///
     /// # Panics
     /// As [`ReactiveMap::insert`], as all writes do.
@@ -191,6 +304,11 @@ impl<T: Key> ReactiveSet<T> {
     }
 
     /// Removes an element; false if it was not there.
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// assert!(set.remove(&1) && !set.remove(&1));
+    /// ```
     ///
     /// # Panics
     /// As [`ReactiveMap::insert`].
@@ -204,6 +322,11 @@ impl<T: Key> ReactiveSet<T> {
     }
 
     /// Adds the element if it is missing, else removes it; true if it is an element now.
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// assert!(!set.toggle(1) && set.toggle(1));
+    /// ```
     ///
     /// # Panics
     /// As [`ReactiveMap::insert`].
@@ -220,6 +343,12 @@ impl<T: Key> ReactiveSet<T> {
 
     /// Adds many elements in one commit.
     ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// set.insert_many([3, 4]);
+    /// assert_eq!(set.elements(), [1, 2, 3, 4]);
+    /// ```
+    ///
     /// # Panics
     /// As [`ReactiveMap::insert`].
     #[track_caller]
@@ -228,6 +357,12 @@ impl<T: Key> ReactiveSet<T> {
     }
 
     /// Removes many elements in one commit.
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// set.remove_many([1, 2]);
+    /// assert_eq!(set.elements(), [3]);
+    /// ```
     ///
     /// # Panics
     /// As [`ReactiveMap::insert`].
@@ -238,6 +373,12 @@ impl<T: Key> ReactiveSet<T> {
 
     /// Keeps the elements that satisfy `keep`, in one commit.
     ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// set.retain(|n| *n > 1);
+    /// assert_eq!(set.elements(), [2, 3]);
+    /// ```
+    ///
     /// # Panics
     /// As [`ReactiveMap::insert`].
     #[track_caller]
@@ -247,6 +388,12 @@ impl<T: Key> ReactiveSet<T> {
 
     /// Removes everything, in one commit.
     ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// set.clear();
+    /// assert_eq!(set.len(), 0);
+    /// ```
+    ///
     /// # Panics
     /// As [`ReactiveMap::insert`].
     #[track_caller]
@@ -255,6 +402,12 @@ impl<T: Key> ReactiveSet<T> {
     }
 
     /// Replaces everything, in one commit; wakes the readers of what is different only.
+    ///
+    /// ```
+    /// let set = isobar::ReactiveSet::from_iter([1, 2, 3]);
+    /// set.replace([3, 4]); // wakes nobody who asked for 3
+    /// assert_eq!(set.elements(), [3, 4]);
+    /// ```
     ///
     /// # Panics
     /// As [`ReactiveMap::insert`].

@@ -9,10 +9,12 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The changes of a map or set, as a [`Stream`]; see [`ReadMap::stream_diff`](super::ReadMap::stream_diff).
+/// The changes of a map or set, as a [`Stream`]; see
+/// [`ReadMap::stream_diff`](super::ReadMap::stream_diff).
 pub type MapDiffStream<K, V> = DiffStream<PersistentMap<K, V>, MapDiff<K, V>>;
 
-/// The changes of a vector, as a [`Stream`]; see [`ReadVec::stream_diff`](super::ReadVec::stream_diff).
+/// The changes of a vector, as a [`Stream`]; see
+/// [`ReadVec::stream_diff`](super::ReadVec::stream_diff).
 pub type VecDiffStream<T> = DiffStream<Sequence<T>, VecDiff<T>>;
 
 /// The changes of a collection, as a [`Stream`] of steps from one revision to another.

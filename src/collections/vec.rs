@@ -88,6 +88,14 @@ impl<T: Item> ReadVec<T> {
     /// The value at an index. Inside a computed or effect: woken when this index has another
     /// value, gets one or loses it.
     ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// let second = isobar::computed!([list] list.get(1));
+    /// assert_eq!(second.get(), Some(20));
+    /// list.remove(0).unwrap();
+    /// assert_eq!(second.get(), Some(30));
+    /// ```
+    ///
     /// # Panics
     /// With a [`ReadError`](crate::ReadError) if a derived vector's function failed, or if the
     /// vector is of another graph than the computed or effect that reads it.
@@ -99,11 +107,22 @@ impl<T: Item> ReadVec<T> {
     }
 
     /// A computed of the value at one index, for code that wants a node.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// let doubled = list.index(0).map(|first| first.unwrap_or(0) * 2);
+    /// assert_eq!(doubled.get(), 20);
+    /// ```
     pub fn index(&self, index: usize) -> Computed<Option<T>> {
         self.of_index(index).0
     }
 
     /// How many values there are. Woken when that changes.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// assert_eq!(list.len(), 3);
+    /// ```
     ///
     /// # Panics
     /// As [`get`](Self::get).
@@ -113,6 +132,12 @@ impl<T: Item> ReadVec<T> {
 
     /// Is there none?
     ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// list.clear();
+    /// assert!(list.is_empty());
+    /// ```
+    ///
     /// # Panics
     /// As [`get`](Self::get).
     pub fn is_empty(&self) -> bool {
@@ -120,6 +145,11 @@ impl<T: Item> ReadVec<T> {
     }
 
     /// The first value. Woken when that is another one.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// assert_eq!(list.first(), Some(10));
+    /// ```
     ///
     /// # Panics
     /// As [`get`](Self::get).
@@ -129,6 +159,11 @@ impl<T: Item> ReadVec<T> {
 
     /// The last value. Woken when that is another one.
     ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// assert_eq!(list.last(), Some(30));
+    /// ```
+    ///
     /// # Panics
     /// As [`get`](Self::get).
     pub fn last(&self) -> Option<T> {
@@ -136,6 +171,11 @@ impl<T: Item> ReadVec<T> {
     }
 
     /// Is the value there? Woken when the answer changes; looks at all values after each change.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// assert!(list.contains(&20) && !list.contains(&21));
+    /// ```
     ///
     /// # Panics
     /// As [`get`](Self::get).
@@ -147,6 +187,11 @@ impl<T: Item> ReadVec<T> {
     /// Where the value is first. Woken when the answer changes; looks at all values before it
     /// after each change.
     ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// assert_eq!((list.position(&20), list.position(&21)), (Some(1), None));
+    /// ```
+    ///
     /// # Panics
     /// As [`get`](Self::get).
     pub fn position(&self, value: &T) -> Option<usize> {
@@ -156,6 +201,14 @@ impl<T: Item> ReadVec<T> {
 
     /// The values in a range of indices, as far as there are any. Woken when they change; compared
     /// after each change of the vector.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// let rest = isobar::computed!([list] list.slice(1..));
+    /// assert_eq!(rest.get(), [20, 30]);
+    /// list.set(0, 11).unwrap(); // `rest` is as it was
+    /// assert_eq!(rest.get(), [20, 30]);
+    /// ```
     ///
     /// # Panics
     /// As [`get`](Self::get).
@@ -187,6 +240,13 @@ impl<T: Item> ReadVec<T> {
     /// The whole vector, shared and not copied: for iteration, comparison, or to keep. Woken by
     /// every change. Blocks nobody.
     ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// let all = list.load();
+    /// list.clear();
+    /// assert_eq!(all.iter().sum::<i32>(), 60);
+    /// ```
+    ///
     /// # Panics
     /// As [`get`](Self::get).
     pub fn load(&self) -> Loaded<Sequence<T>> {
@@ -195,6 +255,11 @@ impl<T: Item> ReadVec<T> {
 
     /// The values. Woken by every change.
     ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// assert_eq!(list.values(), [10, 20, 30]);
+    /// ```
+    ///
     /// # Panics
     /// As [`get`](Self::get).
     pub fn values(&self) -> Vec<T> {
@@ -202,6 +267,14 @@ impl<T: Item> ReadVec<T> {
     }
 
     /// What changes from now on, to be polled; begins with a [`VecDiff::Reset`].
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// let mut changes = list.changes();
+    /// changes.poll();
+    /// list.push(40);
+    /// assert_eq!(changes.poll(), [isobar::VecDiff::Insert { index: 3, value: 40 }]);
+    /// ```
     pub fn changes(&self) -> VecChanges<T> {
         VecChanges::new(self.clone())
     }
@@ -241,11 +314,21 @@ impl<T: Item> ReadVec<T> {
     }
 
     /// The name given at creation, or kind, number and place of creation.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// assert!(list.name().starts_with("signal"));
+    /// ```
     pub fn name(&self) -> String {
         self.core.items.node().name()
     }
 
     /// The node of the whole collection.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// assert_eq!(list.node(), list.read_only().node());
+    /// ```
     pub fn node(&self) -> &Node {
         Readable::node(self)
     }
@@ -317,12 +400,23 @@ pub struct ReactiveVec<T> {
 
 impl<T: Item> ReactiveVec<T> {
     /// An empty vector in the current graph.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::new();
+    /// list.push(10);
+    /// assert_eq!(list.values(), [10]);
+    /// ```
     #[track_caller]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
     /// A vector with a name, or of another graph.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::<u32>::builder().name("scores").build();
+    /// assert_eq!(list.name(), "scores");
+    /// ```
     pub fn builder() -> CollectionBuilder<Self> {
         CollectionBuilder::new()
     }
@@ -335,6 +429,13 @@ impl<T: Item> ReactiveVec<T> {
     }
 
     /// A handle that can only read.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// let view = list.read_only();
+    /// list.push(40);
+    /// assert_eq!(view.last(), Some(40));
+    /// ```
     pub fn read_only(&self) -> ReadVec<T> {
         self.read.clone()
     }
@@ -349,6 +450,12 @@ impl<T: Item> ReactiveVec<T> {
 
     /// Appends a value. Wakes no reader of an index that has a value.
     ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// list.push(40);
+    /// assert_eq!(list.values(), [10, 20, 30, 40]);
+    /// ```
+    ///
     /// # Panics
     /// Like [`Signal::set`], as all writes do: inside a computed, or an `update` or equality
     /// closure.
@@ -358,6 +465,12 @@ impl<T: Item> ReactiveVec<T> {
     }
 
     /// Appends values, in one commit.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// list.extend([40, 50]);
+    /// assert_eq!(list.len(), 5);
+    /// ```
     ///
     /// # Panics
     /// As [`push`](Self::push).
@@ -372,6 +485,11 @@ impl<T: Item> ReactiveVec<T> {
 
     /// Removes the last value and returns it.
     ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// assert_eq!((list.pop(), list.len()), (Some(30), 2));
+    /// ```
+    ///
     /// # Panics
     /// As [`push`](Self::push).
     #[track_caller]
@@ -383,6 +501,13 @@ impl<T: Item> ReactiveVec<T> {
     }
 
     /// Sets the value at an index.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// assert_eq!(list.set(1, 21), Ok(()));
+    /// assert!(list.set(3, 40).is_err());
+    /// assert_eq!(list.values(), [10, 21, 30]);
+    /// ```
     ///
     /// # Errors
     /// [`OutOfRange`].
@@ -396,6 +521,12 @@ impl<T: Item> ReactiveVec<T> {
 
     /// Makes the value at an index of the one there. No concurrent update is lost: the closure
     /// runs again if another write came between.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// list.update(1, |n| n + 1).unwrap();
+    /// assert_eq!(list.values(), [10, 21, 30]);
+    /// ```
     ///
     /// # Errors
     /// [`OutOfRange`].
@@ -419,6 +550,12 @@ impl<T: Item> ReactiveVec<T> {
     /// Inserts a value before an index; at the end if the index is the length. If the vector has
     /// become shorter by the time this write, or the batch with it, commits, at its end.
     ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// list.insert(1, 15).unwrap();
+    /// assert_eq!(list.values(), [10, 15, 20, 30]);
+    /// ```
+    ///
     /// # Errors
     /// [`OutOfRange`] if the index is greater than the length.
     ///
@@ -440,6 +577,12 @@ impl<T: Item> ReactiveVec<T> {
 
     /// Removes the value at an index and returns it.
     ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// assert_eq!(list.remove(1), Ok(20));
+    /// assert_eq!(list.values(), [10, 30]);
+    /// ```
+    ///
     /// # Errors
     /// [`OutOfRange`].
     ///
@@ -457,6 +600,12 @@ impl<T: Item> ReactiveVec<T> {
     }
 
     /// Exchanges the values at two indices.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// list.swap(0, 2).unwrap();
+    /// assert_eq!(list.values(), [30, 20, 10]);
+    /// ```
     ///
     /// # Errors
     /// [`OutOfRange`].
@@ -478,6 +627,12 @@ impl<T: Item> ReactiveVec<T> {
 
     /// Moves the value at an index to another one, counted when it is out.
     ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// list.move_item(0, 2).unwrap();
+    /// assert_eq!(list.values(), [20, 30, 10]);
+    /// ```
+    ///
     /// # Errors
     /// [`OutOfRange`].
     ///
@@ -496,6 +651,12 @@ impl<T: Item> ReactiveVec<T> {
     }
 
     /// Replaces the values in a range by others, in one commit; returns the old ones.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// assert_eq!(list.splice(0..2, [1, 2, 3]), Ok(vec![10, 20]));
+    /// assert_eq!(list.values(), [1, 2, 3, 30]);
+    /// ```
     ///
     /// # Errors
     /// [`OutOfRange`] if the range ends behind the length, or before it starts.
@@ -521,6 +682,12 @@ impl<T: Item> ReactiveVec<T> {
 
     /// Keeps the first `len` values, in one commit.
     ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// list.truncate(1);
+    /// assert_eq!(list.values(), [10]);
+    /// ```
+    ///
     /// # Panics
     /// As [`push`](Self::push).
     #[track_caller]
@@ -533,6 +700,12 @@ impl<T: Item> ReactiveVec<T> {
 
     /// Removes everything, in one commit.
     ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// list.clear();
+    /// assert_eq!(list.len(), 0);
+    /// ```
+    ///
     /// # Panics
     /// As [`push`](Self::push).
     #[track_caller]
@@ -541,6 +714,12 @@ impl<T: Item> ReactiveVec<T> {
     }
 
     /// Keeps the values that satisfy `keep`, in one commit. Looks at all.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// list.retain(|n| *n != 20);
+    /// assert_eq!(list.values(), [10, 30]);
+    /// ```
     ///
     /// # Panics
     /// As [`push`](Self::push).
@@ -556,6 +735,13 @@ impl<T: Item> ReactiveVec<T> {
 
     /// Sorts the values, in one commit; equal ones stay in their order.
     ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// list.push(15);
+    /// list.sort();
+    /// assert_eq!(list.values(), [10, 15, 20, 30]);
+    /// ```
+    ///
     /// # Panics
     /// As [`push`](Self::push).
     #[track_caller]
@@ -567,6 +753,12 @@ impl<T: Item> ReactiveVec<T> {
     }
 
     /// Sorts the values by `compare`, in one commit; equal ones stay in their order.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// list.sort_by(|a, b| b.cmp(a));
+    /// assert_eq!(list.values(), [30, 20, 10]);
+    /// ```
     ///
     /// # Panics
     /// As [`push`](Self::push).
@@ -581,6 +773,12 @@ impl<T: Item> ReactiveVec<T> {
 
     /// Reverses the order, in one commit.
     ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// list.reverse();
+    /// assert_eq!(list.values(), [30, 20, 10]);
+    /// ```
+    ///
     /// # Panics
     /// As [`push`](Self::push).
     #[track_caller]
@@ -589,6 +787,12 @@ impl<T: Item> ReactiveVec<T> {
     }
 
     /// Replaces everything, in one commit; wakes the readers of what is different only.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// list.replace([10, 21]); // wakes no reader of index 0
+    /// assert_eq!(list.values(), [10, 21]);
+    /// ```
     ///
     /// # Panics
     /// As [`push`](Self::push).
@@ -600,6 +804,12 @@ impl<T: Item> ReactiveVec<T> {
 
     /// Changes the vector in any way, in one commit. The closure runs again if another write came
     /// between. Every index that is read is looked at again.
+    ///
+    /// ```
+    /// let list = isobar::ReactiveVec::from_iter([10, 20, 30]);
+    /// list.mutate(|list| list.iter_mut().for_each(|n| *n /= 10));
+    /// assert_eq!(list.values(), [1, 2, 3]);
+    /// ```
     ///
     /// # Panics
     /// As [`push`](Self::push).

@@ -401,6 +401,11 @@ impl Step<'_> {
         self.at += 1;
         told.changed_at > self.verified_at
     }
+
+    /// From when on a value is valid that is another one than the memo.
+    fn changed_from(&self) -> u64 {
+        self.valid_from.max(self.verified_at + 1)
+    }
 }
 
 fn steps<R>(f: impl FnOnce(&mut Vec<Step<'static>>) -> R) -> R {
@@ -507,7 +512,12 @@ fn publish(view: &View, step: &Step<'_>, block: Shared, valid_from: u64) -> Foun
             // SAFETY: the claim protects the memo.
             (old, unsafe { old.as_ref() }.stamp.load(Relaxed))
         }
-        _ => (replace(view, step, old, block, valid_from), valid_from),
+        _ => {
+            // A peek may have led the function to sources that are older than the change that made
+            // it run; but the memo before was exact until that change, so this one is not older.
+            let valid_from = valid_from.max(old.map_or(0, |_| step.changed_from()));
+            (replace(view, step, old, block, valid_from), valid_from)
+        }
     };
     // SAFETY: exact at the view's revision, which is held.
     let kept = unsafe { Kept::by_revision(memo) };

@@ -60,6 +60,24 @@ loading!(AsyncComputed);
 
 /// An async computed of the current graph, with its task on `spawner`; see [`AsyncComputed`].
 ///
+/// ```
+/// # use futures::executor::block_on;
+/// # let spawner = |task: isobar::Task| {
+/// #     std::thread::spawn(move || block_on(task));
+/// # };
+/// let id = isobar::signal(1);
+/// let user = isobar::async_computed(spawner, {
+///     let id = id.clone();
+///     move || {
+///         let id = id.clone();
+///         async move { format!("user {}", id.get()) }
+///     }
+/// });
+/// assert_eq!(*block_on(user.ready()).unwrap(), "user 1");
+/// id.set(2);
+/// assert_eq!(*block_on(user.ready()).unwrap(), "user 2");
+/// ```
+///
 /// # Panics
 /// As [`effect`](fn@crate::effect).
 #[track_caller]
@@ -74,6 +92,16 @@ where
 
 impl<T: PartialEq + Send + Sync + 'static> AsyncComputed<T> {
     /// An async computed with a name, or of another graph.
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # let spawner = |task: isobar::Task| {
+    /// #     std::thread::spawn(move || block_on(task));
+    /// # };
+    /// use isobar::AsyncComputed;
+    /// let answer = AsyncComputed::builder(spawner, async || 42).name("answer").build();
+    /// assert_eq!((*block_on(answer.ready()).unwrap(), answer.name()), (42, "answer".to_string()));
+    /// ```
     pub fn builder<S, F, A>(spawner: S, f: F) -> AsyncComputedBuilder<S, F>
     where
         S: Spawn + Send + 'static,

@@ -143,6 +143,26 @@ pub(crate) fn name_or(name: Option<Arc<str>>, kind: &str) -> Arc<str> {
 ///
 /// The closure is called in the run's first stretch, so what it reads is tracked, too.
 ///
+/// ```
+/// # use futures::executor::block_on;
+/// # let spawner = |task: isobar::Task| {
+/// #     std::thread::spawn(move || block_on(task));
+/// # };
+/// let (name, greeted) = (isobar::signal("Ann"), isobar::signal(String::new()));
+/// let body = {
+///     let (name, greeted) = (name.clone(), greeted.clone());
+///     move || {
+///         let (name, greeted) = (name.clone(), greeted.clone());
+///         async move { greeted.set(format!("Hello, {}", name.get())) }
+///     }
+/// };
+/// let greeting = isobar::async_effect(spawner, body);
+/// block_on(greeted.wait_for(|text| text == "Hello, Ann")).unwrap();
+/// name.set("Bob");
+/// block_on(greeted.wait_for(|text| text == "Hello, Bob")).unwrap();
+/// # drop(greeting);
+/// ```
+///
 /// # Panics
 /// As [`effect`](fn@crate::effect).
 #[track_caller]
@@ -156,6 +176,17 @@ where
 
 impl AsyncEffect {
     /// An async effect with a name, another graph, or another policy.
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # let spawner = |task: isobar::Task| {
+    /// #     std::thread::spawn(move || block_on(task));
+    /// # };
+    /// use isobar::{AsyncEffect, WhenChanged};
+    /// let save = AsyncEffect::builder(spawner, async || ()).name("save");
+    /// let save = save.when_changed(WhenChanged::Finish).build();
+    /// assert_eq!(save.name(), "save");
+    /// ```
     pub fn builder<S, F, A>(spawner: S, f: F) -> AsyncEffectBuilder<S, F>
     where
         S: Spawn + Send + 'static,
@@ -168,26 +199,89 @@ impl AsyncEffect {
 
     /// Ends the effect: its future is dropped, its cleanups run, no run starts any more. Waits
     /// for a poll in progress on another thread, unless called from inside an effect or computed.
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # let spawner = |task: isobar::Task| {
+    /// #     std::thread::spawn(move || block_on(task));
+    /// # };
+    /// let effect = isobar::async_effect(spawner, async || ());
+    /// effect.dispose();
+    /// assert!(effect.is_disposed());
+    /// ```
     pub fn dispose(&self) {
         self.anchor.dispose();
     }
 
     /// Has it been disposed?
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # let spawner = |task: isobar::Task| {
+    /// #     std::thread::spawn(move || block_on(task));
+    /// # };
+    /// let effect = isobar::async_effect(spawner, async || ());
+    /// assert!(!effect.is_disposed());
+    /// ```
     pub fn is_disposed(&self) -> bool {
         self.anchor.is_disposed()
     }
 
     /// Resolves when no run is under way and none is due, or when the effect is disposed.
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # let spawner = |task: isobar::Task| {
+    /// #     std::thread::spawn(move || block_on(task));
+    /// # };
+    /// let (name, greeted) = (isobar::signal("Ann"), isobar::signal(String::new()));
+    /// let body = {
+    ///     let (name, greeted) = (name.clone(), greeted.clone());
+    ///     move || {
+    ///         let (name, greeted) = (name.clone(), greeted.clone());
+    ///         async move { greeted.set(format!("Hello, {}", name.get())) }
+    ///     }
+    /// };
+    /// let greeting = isobar::async_effect(spawner, body);
+    /// block_on(greeting.idle());
+    /// assert_eq!(greeted.get(), "Hello, Ann");
+    /// ```
     pub fn idle(&self) -> impl Future<Output = ()> + Send + use<> {
         self.anchor.idle()
     }
 
     /// Leaves the effect to its owner: the enclosing effect or scope, else the graph.
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # let spawner = |task: isobar::Task| {
+    /// #     std::thread::spawn(move || block_on(task));
+    /// # };
+    /// let (name, greeted) = (isobar::signal("Ann"), isobar::signal(String::new()));
+    /// let body = {
+    ///     let (name, greeted) = (name.clone(), greeted.clone());
+    ///     move || {
+    ///         let (name, greeted) = (name.clone(), greeted.clone());
+    ///         async move { greeted.set(format!("Hello, {}", name.get())) }
+    ///     }
+    /// };
+    /// isobar::async_effect(spawner, body).detach();
+    /// block_on(greeted.wait_for(|text| text == "Hello, Ann")).unwrap();
+    /// ```
     pub fn detach(self) {
         self.anchor.effect.detach();
     }
 
     /// The name given at creation, or the place of creation.
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # let spawner = |task: isobar::Task| {
+    /// #     std::thread::spawn(move || block_on(task));
+    /// # };
+    /// let effect = isobar::async_effect(spawner, async || ());
+    /// assert!(effect.name().starts_with("async effect at "));
+    /// ```
     pub fn name(&self) -> String {
         self.anchor.name()
     }

@@ -185,17 +185,42 @@ impl<T: Send + Sync + 'static> Listener<T> for Sender<T> {
 
 impl<T> ValueStream<T> {
     /// The next value; `None` at the end. For code without the combinators of a futures crate.
+    ///
+    /// ```
+    /// use futures::executor::block_on;
+    /// let a = isobar::signal(1);
+    /// let mut values = a.stream();
+    /// assert_eq!(*block_on(values.next()).unwrap().unwrap(), 1);
+    /// a.set(2);
+    /// assert_eq!(*block_on(values.next()).unwrap().unwrap(), 2);
+    /// ```
     pub async fn next(&mut self) -> Option<Item<T>> {
         poll_fn(|cx| self.inbox.poll(cx)).await
     }
 
     /// Leaves out what is there to be taken now: the value at the start.
+    ///
+    /// ```
+    /// use futures::executor::block_on;
+    /// let a = isobar::signal(1);
+    /// let mut changes = a.stream().skip_waiting();
+    /// a.set(2);
+    /// assert_eq!(*block_on(changes.next()).unwrap().unwrap(), 2);
+    /// ```
     pub fn skip_waiting(self) -> Self {
         drop(self.inbox.take_all());
         self
     }
 
     /// How many values this consumer was too slow for.
+    ///
+    /// ```
+    /// let a = isobar::signal(1);
+    /// let values = a.stream();
+    /// a.set(2);
+    /// a.set(3);
+    /// assert_eq!(values.skipped(), 2);
+    /// ```
     pub fn skipped(&self) -> u64 {
         self.inbox.waiting.lock().skipped
     }
@@ -277,11 +302,28 @@ macro_rules! following {
         impl<T: Send + Sync + 'static> $handle<T> {
             /// The values from now on, the present one first. Conflates: a slow consumer gets the
             /// newest. What is taken from it inside an async effect is not tracked.
+            ///
+            /// ```
+            /// use futures::executor::block_on;
+            /// let a = isobar::signal(1);
+            /// let mut values = a.stream();
+            /// a.set(2);
+            /// a.set(3);
+            /// assert_eq!(*block_on(values.next()).unwrap().unwrap(), 3);
+            /// ```
             pub fn stream(&self) -> ValueStream<T> {
                 latest(self)
             }
 
             /// The next value after this call: resolves when the value changes.
+            ///
+            /// ```
+            /// use futures::executor::block_on;
+            /// let a = isobar::signal(1);
+            /// let change = a.changed();
+            /// a.set(2);
+            /// assert_eq!(*block_on(change).unwrap(), 2);
+            /// ```
             ///
             /// # Errors
             /// [`WaitError`]; a computed's failure is a change, too.
@@ -293,6 +335,14 @@ macro_rules! following {
 
             /// The first value that satisfies `ready`, the present one included. Values may be
             /// conflated, so ask for what stays true. What `ready` reads is not tracked.
+            ///
+            /// ```
+            /// use futures::executor::block_on;
+            /// let a = isobar::signal(1);
+            /// let high = a.wait_for(|n| *n > 10);
+            /// a.set(11);
+            /// assert_eq!(*block_on(high).unwrap(), 11);
+            /// ```
             ///
             /// # Errors
             /// [`WaitError`]; a failing computed ends the wait.

@@ -129,21 +129,67 @@ impl<T> LoadState<T> {
     }
 
     /// How far loading is.
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # let spawner = |task: isobar::Task| {
+    /// #     std::thread::spawn(move || block_on(task));
+    /// # };
+    /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+    /// let user = isobar::resource(spawner, || Some(1), load);
+    /// block_on(user.ready()).unwrap();
+    /// assert_eq!(user.state().get().status(), isobar::Status::Ready);
+    /// ```
     pub fn status(&self) -> Status {
         self.status
     }
 
     /// The value: the loaded one, the one set by hand, or, while reloading, the one before.
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # let spawner = |task: isobar::Task| {
+    /// #     std::thread::spawn(move || block_on(task));
+    /// # };
+    /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+    /// let user = isobar::resource(spawner, || Some(1), load);
+    /// block_on(user.ready()).unwrap();
+    /// let state = user.state().get();
+    /// assert_eq!(state.value().map(|name| name.as_str()), Some("user 1"));
+    /// ```
     pub fn value(&self) -> Option<&Arc<T>> {
         self.value.as_ref()
     }
 
     /// Why there is no value.
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # let spawner = |task: isobar::Task| {
+    /// #     std::thread::spawn(move || block_on(task));
+    /// # };
+    /// let load = async |_| Err::<(), _>("out of order");
+    /// let failing = isobar::resource(spawner, || Some(1), load);
+    /// block_on(failing.ready()).unwrap_err();
+    /// let state = failing.state().get();
+    /// assert!(state.error().unwrap().to_string().contains("out of order"));
+    /// ```
     pub fn error(&self) -> Option<&LoadError> {
         self.error.as_ref()
     }
 
     /// Is a value on its way?
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # let spawner = |task: isobar::Task| {
+    /// #     std::thread::spawn(move || block_on(task));
+    /// # };
+    /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+    /// let user = isobar::resource(spawner, || Some(1), load);
+    /// block_on(user.ready()).unwrap();
+    /// assert!(!user.state().get().is_loading());
+    /// ```
     pub fn is_loading(&self) -> bool {
         matches!(self.status, Status::Loading | Status::Reloading)
     }
@@ -375,22 +421,67 @@ macro_rules! loading {
     ($handle:ident) => {
         impl<T: PartialEq + Send + Sync + 'static> $handle<T> {
             /// Status, value and error as one node: streams, effects and `map` work on it.
+            ///
+            /// ```
+            /// # use futures::executor::block_on;
+            /// # let spawner = |task: isobar::Task| {
+            /// #     std::thread::spawn(move || block_on(task));
+            /// # };
+            /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+            /// let user = isobar::resource(spawner, || Some(1), load);
+            /// block_on(user.ready()).unwrap();
+            /// let letters = user.state().map(|state| state.value().map(|name| name.len()));
+            /// assert_eq!(letters.get(), Some(6));
+            /// ```
             pub fn state(&self) -> &Computed<LoadState<T>> {
                 &self.inner.face.state
             }
 
             /// How far loading is; tracked, and woken by changes of the status only.
+            ///
+            /// ```
+            /// # use futures::executor::block_on;
+            /// # let spawner = |task: isobar::Task| {
+            /// #     std::thread::spawn(move || block_on(task));
+            /// # };
+            /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+            /// let user = isobar::resource(spawner, || Some(1), load);
+            /// block_on(user.ready()).unwrap();
+            /// assert_eq!(user.status(), isobar::Status::Ready);
+            /// ```
             pub fn status(&self) -> Status {
                 self.inner.face.status.get()
             }
 
             /// The value, while reloading the one before; tracked, and woken by changes of the
             /// value only.
+            ///
+            /// ```
+            /// # use futures::executor::block_on;
+            /// # let spawner = |task: isobar::Task| {
+            /// #     std::thread::spawn(move || block_on(task));
+            /// # };
+            /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+            /// let user = isobar::resource(spawner, || Some(1), load);
+            /// block_on(user.ready()).unwrap();
+            /// assert_eq!(user.load().as_deref().map(String::as_str), Some("user 1"));
+            /// ```
             pub fn load(&self) -> Option<Arc<T>> {
                 self.inner.face.value.get()
             }
 
             /// A clone of [`load`](Self::load)'s value.
+            ///
+            /// ```
+            /// # use futures::executor::block_on;
+            /// # let spawner = |task: isobar::Task| {
+            /// #     std::thread::spawn(move || block_on(task));
+            /// # };
+            /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+            /// let user = isobar::resource(spawner, || Some(1), load);
+            /// block_on(user.ready()).unwrap();
+            /// assert_eq!(user.get(), Some("user 1".to_string()));
+            /// ```
             pub fn get(&self) -> Option<T>
             where
                 T: Clone,
@@ -399,17 +490,49 @@ macro_rules! loading {
             }
 
             /// Why there is no value; tracked.
+            ///
+            /// ```
+            /// # use futures::executor::block_on;
+            /// # let spawner = |task: isobar::Task| {
+            /// #     std::thread::spawn(move || block_on(task));
+            /// # };
+            /// let load = async |_| Err::<(), _>("out of order");
+            /// let failing = isobar::resource(spawner, || Some(1), load);
+            /// block_on(failing.ready()).unwrap_err();
+            /// assert!(failing.error().unwrap().to_string().contains("out of order"));
+            /// ```
             pub fn error(&self) -> Option<LoadError> {
                 self.inner.face.state.with(|state| state.error().cloned())
             }
 
             /// Is a value on its way? Tracked.
+            ///
+            /// ```
+            /// # use futures::executor::block_on;
+            /// # let spawner = |task: isobar::Task| {
+            /// #     std::thread::spawn(move || block_on(task));
+            /// # };
+            /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+            /// let user = isobar::resource(spawner, || Some(1), load);
+            /// block_on(user.ready()).unwrap();
+            /// assert!(!user.is_loading());
+            /// ```
             pub fn is_loading(&self) -> bool {
                 matches!(self.status(), Status::Loading | Status::Reloading)
             }
 
             /// Resolves with the first value or error that nothing newer is on its way for; any
             /// number may wait for one run.
+            ///
+            /// ```
+            /// # use futures::executor::block_on;
+            /// # let spawner = |task: isobar::Task| {
+            /// #     std::thread::spawn(move || block_on(task));
+            /// # };
+            /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+            /// let user = isobar::resource(spawner, || Some(1), load);
+            /// assert_eq!(*block_on(user.ready()).unwrap(), "user 1");
+            /// ```
             ///
             /// # Errors
             /// [`LoadError`].
@@ -418,6 +541,17 @@ macro_rules! loading {
             }
 
             /// Resolves when no run is under way and none is due, or when this is disposed.
+            ///
+            /// ```
+            /// # use futures::executor::block_on;
+            /// # let spawner = |task: isobar::Task| {
+            /// #     std::thread::spawn(move || block_on(task));
+            /// # };
+            /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+            /// let user = isobar::resource(spawner, || Some(1), load);
+            /// block_on(user.idle());
+            /// assert_eq!(user.get(), Some("user 1".to_string()));
+            /// ```
             pub fn idle(&self) -> impl Future<Output = ()> + Send + use<T> {
                 self.inner.anchor.idle()
             }
@@ -425,16 +559,50 @@ macro_rules! loading {
             /// Ends it for good: a run under way is dropped, none starts, the status is idle. Waits
             /// for a poll in progress on another thread, unless called from inside an effect or
             /// computed. Dropping the last clone does the same without waiting.
+            ///
+            /// ```
+            /// # use futures::executor::block_on;
+            /// # let spawner = |task: isobar::Task| {
+            /// #     std::thread::spawn(move || block_on(task));
+            /// # };
+            /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+            /// let user = isobar::resource(spawner, || Some(1), load);
+            /// block_on(user.ready()).unwrap();
+            /// user.dispose();
+            /// assert_eq!((user.status(), user.get()), (isobar::Status::Idle, None));
+            /// ```
             pub fn dispose(&self) {
                 self.inner.anchor.dispose();
             }
 
             /// Has it been disposed?
+            ///
+            /// ```
+            /// # use futures::executor::block_on;
+            /// # let spawner = |task: isobar::Task| {
+            /// #     std::thread::spawn(move || block_on(task));
+            /// # };
+            /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+            /// let user = isobar::resource(spawner, || Some(1), load);
+            /// let other = user.clone();
+            /// user.dispose();
+            /// assert!(other.is_disposed());
+            /// ```
             pub fn is_disposed(&self) -> bool {
                 self.inner.anchor.is_disposed()
             }
 
             /// The name given at creation, or the place of creation.
+            ///
+            /// ```
+            /// # use futures::executor::block_on;
+            /// # let spawner = |task: isobar::Task| {
+            /// #     std::thread::spawn(move || block_on(task));
+            /// # };
+            /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+            /// let user = isobar::resource(spawner, || Some(1), load);
+            /// assert!(user.name().starts_with("resource at "));
+            /// ```
             pub fn name(&self) -> String {
                 self.inner.name.to_string()
             }

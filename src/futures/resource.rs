@@ -148,6 +148,20 @@ impl<T: PartialEq + Send + Sync + 'static> Hand<T> {
 
 /// A resource of the current graph, with its task on `spawner`; see [`Resource`].
 ///
+/// ```
+/// # use futures::executor::block_on;
+/// # let spawner = |task: isobar::Task| {
+/// #     std::thread::spawn(move || block_on(task));
+/// # };
+/// let id = isobar::signal(Some(1));
+/// let params = { let id = id.clone(); move || id.get() };
+/// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+/// let user = isobar::resource(spawner, params, load);
+/// assert_eq!(*block_on(user.ready()).unwrap(), "user 1");
+/// id.set(None);
+/// assert_eq!(user.get(), None);
+/// ```
+///
 /// # Panics
 /// As [`effect`](fn@crate::effect).
 #[track_caller]
@@ -168,6 +182,19 @@ where
 
 impl<T: PartialEq + Send + Sync + 'static> Resource<T> {
     /// A resource with a name, another graph, or another policy.
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # let spawner = |task: isobar::Task| {
+    /// #     std::thread::spawn(move || block_on(task));
+    /// # };
+    /// use isobar::{Resource, WhenChanged};
+    /// let loader = async |id: u32| if id > 0 { Ok(id) } else { Err("no such user") };
+    /// let user = Resource::builder(spawner, || Some(0), loader);
+    /// let user = user.name("user").when_changed(WhenChanged::Finish).build();
+    /// let error = block_on(user.ready()).unwrap_err();
+    /// assert_eq!(error.to_string(), "user failed to load: no such user");
+    /// ```
     pub fn builder<S, G, P, F, A, E>(
         spawner: S,
         params: G,
@@ -187,6 +214,18 @@ impl<T: PartialEq + Send + Sync + 'static> Resource<T> {
     /// Sets the value by hand and cancels a load under way: one commit. Does nothing to the
     /// status while there is nothing to load.
     ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # let spawner = |task: isobar::Task| {
+    /// #     std::thread::spawn(move || block_on(task));
+    /// # };
+    /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+    /// let user = isobar::resource(spawner, || Some(1), load);
+    /// block_on(user.ready()).unwrap();
+    /// user.set("Ada".to_string());
+    /// assert_eq!(user.get(), Some("Ada".to_string()));
+    /// ```
+    ///
     /// # Panics
     /// As [`Signal::set`].
     pub fn set(&self, value: T) {
@@ -195,6 +234,18 @@ impl<T: PartialEq + Send + Sync + 'static> Resource<T> {
 
     /// Sets the value by hand to what `f` makes of the present one; no other set or update is
     /// lost. The closure runs again if another commit came between.
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # let spawner = |task: isobar::Task| {
+    /// #     std::thread::spawn(move || block_on(task));
+    /// # };
+    /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+    /// let user = isobar::resource(spawner, || Some(1), load);
+    /// block_on(user.ready()).unwrap();
+    /// user.update(|name| name.map_or_else(String::new, |name| name.to_uppercase()));
+    /// assert_eq!(user.get(), Some("USER 1".to_string()));
+    /// ```
     ///
     /// # Panics
     /// As [`Signal::set`].
@@ -209,6 +260,19 @@ impl<T: PartialEq + Send + Sync + 'static> Resource<T> {
     }
 
     /// Loads again for the same parameters; the present value stays readable meanwhile.
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # let spawner = |task: isobar::Task| {
+    /// #     std::thread::spawn(move || block_on(task));
+    /// # };
+    /// let load = async |id: u32| Ok::<_, String>(format!("user {id}"));
+    /// let user = isobar::resource(spawner, || Some(1), load);
+    /// block_on(user.ready()).unwrap();
+    /// user.set("Ada".to_string());
+    /// user.reload();
+    /// assert_eq!(*block_on(user.ready()).unwrap(), "user 1");
+    /// ```
     ///
     /// # Panics
     /// As [`Signal::set`].

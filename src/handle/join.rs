@@ -75,6 +75,13 @@ pub fn all<'a, R: Readable + Clone + 'a>(nodes: impl IntoIterator<Item = &'a R>)
 
 impl<R: Readable + 'static> All<R> {
     /// A computed of all the values, in the order given. Costs one list a run.
+    ///
+    /// ```
+    /// let parts: Vec<_> = ["a", "b"].map(isobar::signal).into();
+    /// let text = isobar::all(&parts).map(|parts| parts.iter().map(|p| **p).collect::<String>());
+    /// parts[1].set("c");
+    /// assert_eq!(text.get(), "ac");
+    /// ```
     #[track_caller]
     pub fn map<U: PartialEq + Send + Sync + 'static>(
         self,

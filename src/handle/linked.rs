@@ -95,6 +95,15 @@ struct Memory {
 }
 
 /// A linked signal in the source's graph; equality is `PartialEq`. See [`Linked`].
+///
+/// ```
+/// let source = isobar::signal(1);
+/// let tenfold = isobar::linked(&source, |n: &i32, _| n * 10);
+/// tenfold.set(99);
+/// assert_eq!(tenfold.get(), 99);
+/// source.set(2);
+/// assert_eq!(tenfold.get(), 20);
+/// ```
 #[track_caller]
 pub fn linked<R, T>(
     source: &R,
@@ -291,6 +300,14 @@ impl<T: Send + Sync + 'static> Linked<T> {
 
     /// The value, or why there is none; tracked.
     ///
+    /// ```
+    /// let source = isobar::signal(0);
+    /// let ratio = isobar::linked(&source, |n: &i32, _| 10 / n);
+    /// assert!(ratio.try_get().is_err());
+    /// ratio.set(5);
+    /// assert_eq!(ratio.try_get(), Ok(5));
+    /// ```
+    ///
     /// # Errors
     /// As [`Computed::try_get`].
     pub fn try_get(&self) -> Result<T, ReadError>
@@ -302,6 +319,13 @@ impl<T: Send + Sync + 'static> Linked<T> {
 
     /// Sets the value until the source changes; see [`Signal::set`].
     ///
+    /// ```
+    /// let source = isobar::signal(1);
+    /// let tenfold = isobar::linked(&source, |n: &i32, _| n * 10);
+    /// tenfold.set(99);
+    /// assert_eq!(tenfold.get(), 99);
+    /// ```
+    ///
     /// # Panics
     /// As [`Signal::set`].
     #[track_caller]
@@ -312,6 +336,14 @@ impl<T: Send + Sync + 'static> Linked<T> {
     }
 
     /// [`set`](Self::set), with its misuse as a value.
+    ///
+    /// ```
+    /// let source = isobar::signal(1);
+    /// let tenfold = isobar::linked(&source, |n: &i32, _| n * 10);
+    /// let writes = isobar::computed!([tenfold] tenfold.try_set(99));
+    /// assert_eq!(writes.get(), Err(isobar::WriteError::InComputed));
+    /// assert_eq!(tenfold.try_set(99), Ok(()));
+    /// ```
     ///
     /// # Errors
     /// As [`Signal::try_set`].
@@ -325,6 +357,13 @@ impl<T: Send + Sync + 'static> Linked<T> {
 
     /// Atomic read-modify-write against other sets of this linked signal; in a batch recorded
     /// and replayed on the newest value, like [`Signal::update`].
+    ///
+    /// ```
+    /// let source = isobar::signal(1);
+    /// let tenfold = isobar::linked(&source, |n: &i32, _| n * 10);
+    /// tenfold.update(|n| n + 1);
+    /// assert_eq!(tenfold.get(), 11);
+    /// ```
     ///
     /// # Panics
     /// As [`Signal::set`].
@@ -341,6 +380,13 @@ impl<T: Send + Sync + 'static> Linked<T> {
     }
 
     /// [`update`](Self::update) on a clone of the value.
+    ///
+    /// ```
+    /// let source = isobar::signal(1);
+    /// let tenfold = isobar::linked(&source, |n: &i32, _| n * 10);
+    /// tenfold.mutate(|n| *n += 1);
+    /// assert_eq!(tenfold.get(), 11);
+    /// ```
     ///
     /// # Panics
     /// As [`Signal::set`].

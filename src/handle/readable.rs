@@ -223,6 +223,11 @@ macro_rules! reading {
             /// for computeds that are up to date. A computed that is not runs on this thread, or
             /// this thread waits while another one runs it.
             ///
+            /// ```
+            /// let a = isobar::signal(1);
+            /// assert_eq!(a.get(), 1);
+            /// ```
+            ///
             /// # Panics
             /// With a [`ReadError`](crate::ReadError) if a computed failed, or if the node
             /// belongs to another graph than the computed or effect that reads it.
@@ -236,6 +241,11 @@ macro_rules! reading {
             /// Looks at the value without cloning it; tracked. The closure may take its time:
             /// nobody waits for it.
             ///
+            /// ```
+            /// let list = isobar::signal(vec![1, 2, 3]);
+            /// assert_eq!(list.with(|list| list.len()), 3);
+            /// ```
+            ///
             /// # Panics
             /// Like [`get`](Self::get).
             pub fn with<R>(&self, f: impl FnOnce(&T) -> R) -> R {
@@ -245,6 +255,13 @@ macro_rules! reading {
             /// The value, shared and not cloned; tracked. May be kept; blocks nobody. Costs one
             /// count of the value's own, which all who load it write.
             ///
+            /// ```
+            /// let list = isobar::signal(vec![1, 2, 3]);
+            /// let kept = list.load();
+            /// list.set(vec![]);
+            /// assert_eq!(*kept, [1, 2, 3]);
+            /// ```
+            ///
             /// # Panics
             /// Like [`get`](Self::get).
             pub fn load(&self) -> Loaded<T> {
@@ -252,6 +269,14 @@ macro_rules! reading {
             }
 
             /// [`get`](Self::get), untracked.
+            ///
+            /// ```
+            /// let (a, b) = (isobar::signal(1), isobar::signal(10));
+            /// let sum = isobar::computed!([a, b] a.get() + b.peek());
+            /// assert_eq!(sum.get(), 11);
+            /// b.set(20); // no source
+            /// assert_eq!(sum.get(), 11);
+            /// ```
             ///
             /// # Panics
             /// Like [`get`](Self::get).
@@ -264,6 +289,11 @@ macro_rules! reading {
 
             /// [`with`](Self::with), untracked.
             ///
+            /// ```
+            /// let list = isobar::signal(vec![1, 2, 3]);
+            /// assert_eq!(list.peek_with(|list| list.len()), 3);
+            /// ```
+            ///
             /// # Panics
             /// Like [`get`](Self::get).
             pub fn peek_with<R>(&self, f: impl FnOnce(&T) -> R) -> R {
@@ -271,6 +301,15 @@ macro_rules! reading {
             }
 
             /// When the value last changed. Untracked; brings a computed up to date first.
+            ///
+            /// ```
+            /// let a = isobar::signal(1);
+            /// let before = a.revision();
+            /// a.set(1); // no change
+            /// assert_eq!(a.revision(), before);
+            /// a.set(2);
+            /// assert!(a.revision() > before);
+            /// ```
             ///
             /// # Panics
             /// Like [`get`](Self::get).
@@ -284,6 +323,16 @@ macro_rules! reading {
             ///
             /// For plain threads: inside a batch or effect the value is that of one revision, so
             /// nothing another thread does is seen, and the wait lasts until the time is over.
+            ///
+            /// ```
+            /// use std::time::Duration;
+            /// let a = isobar::signal(1);
+            /// std::thread::scope(|threads| {
+            ///     threads.spawn(|| a.set(2));
+            ///     let two = a.wait_until(|n| *n == 2, Duration::from_secs(60));
+            ///     assert_eq!(*two.unwrap(), 2);
+            /// });
+            /// ```
             ///
             /// # Errors
             /// [`Timeout`](crate::Timeout) when the time is over.
@@ -307,6 +356,16 @@ macro_rules! reading {
             /// and may skip some. While a computed fails there is no call; the failure is reported
             /// to the graph's `on_error`.
             ///
+            /// ```
+            /// use std::sync::mpsc;
+            /// let (a, (tell, told)) = (isobar::signal(1), mpsc::channel());
+            /// let watch = a.subscribe(move |n| tell.send(*n).unwrap());
+            /// a.set(2);
+            /// drop(watch);
+            /// a.set(3);
+            /// assert_eq!(told.iter().collect::<Vec<_>>(), [1, 2]);
+            /// ```
+            ///
             /// # Panics
             /// Inside a computed, or an `update` or equality closure.
             #[track_caller]
@@ -315,6 +374,12 @@ macro_rules! reading {
             }
 
             /// A computed of this one value; nothing else that `f` reads becomes a source.
+            ///
+            /// ```
+            /// let a = isobar::signal(20);
+            /// let half = a.map(|n| n / 2);
+            /// assert_eq!(half.get(), 10);
+            /// ```
             #[track_caller]
             pub fn map<U: PartialEq + Send + Sync + 'static>(
                 &self,
@@ -327,16 +392,35 @@ macro_rules! reading {
             }
 
             /// The name given at creation, or kind, number and place of creation.
+            ///
+            /// ```
+            /// let a = isobar::Signal::builder(1).name("a").build();
+            /// assert_eq!(a.name(), "a");
+            /// ```
             pub fn name(&self) -> String {
                 self.node.name()
             }
 
             /// The handle without its type, for mixed collections.
+            ///
+            /// ```
+            /// let (a, b) = (isobar::signal(1), isobar::signal("x"));
+            /// let nodes = [a.node().clone(), b.node().clone()];
+            /// assert!(nodes[0] != nodes[1]);
+            /// ```
             pub fn node(&self) -> &Node {
                 &self.node
             }
 
             /// Why it has the value it has; see [`Why`].
+            ///
+            /// ```
+            /// let a = isobar::Signal::builder(1).name("a").build();
+            /// let double = a.map(|n| n * 2);
+            /// a.set(2);
+            /// assert_eq!(double.get(), 4);
+            /// assert!(double.why().to_string().contains('a'));
+            /// ```
             pub fn why(&self) -> Why {
                 self.node.why()
             }

@@ -100,6 +100,40 @@ fn the_batch_of_one_thread_does_not_hold_back_the_writes_of_another() {
 }
 
 #[test]
+fn of_twenty_batches_of_two_writes_each_only_the_second_is_ever_seen_on_four_threads() {
+    const BATCHES: i32 = 20;
+    let seconds = || (0..=BATCHES).map(|n| 2 * n).collect::<Vec<_>>();
+    for shared in [false, true] {
+        in_graph(move |g| {
+            thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        let g = if shared { g.clone() } else { Graph::new() };
+                        let (a, seen) = (g.signal(0), Trace::new());
+                        let _watch = g.enter(|| effect!([a, seen] seen.note(a.get())));
+                        for n in 1..=BATCHES {
+                            g.batch(|| {
+                                a.set(2 * n - 1);
+                                a.set(2 * n);
+                            });
+                        }
+                        g.settle().unwrap();
+                        let seen = seen.take();
+                        if shared {
+                            // An effect that another thread's wave comes to late skips values.
+                            assert!(seen.iter().all(|n| seconds().contains(n)), "{seen:?}");
+                            assert!(seen.is_sorted() && seen.last() == Some(&(2 * BATCHES)));
+                        } else {
+                            assert_eq!(seen, seconds());
+                        }
+                    });
+                }
+            });
+        });
+    }
+}
+
+#[test]
 fn set_and_set_back_is_no_change() {
     in_graph(|_| {
         let runs = Count::new();

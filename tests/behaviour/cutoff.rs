@@ -22,6 +22,19 @@ fn setting_an_equal_value_tells_nobody() {
 }
 
 #[test]
+fn the_first_value_of_a_computed_is_no_change() {
+    in_graph(|_| {
+        let runs = Count::new();
+        let s = signal(1);
+        let c = computed!([s] s.get() * 10);
+        let _watch = effect!([c, runs] { c.get(); runs.tick(); });
+        assert_eq!((runs.take(), c.get(), runs.take()), (1, 10, 0));
+        s.set(2);
+        assert_eq!((runs.take(), c.get(), runs.take()), (1, 20, 0));
+    });
+}
+
+#[test]
 fn a_computed_that_comes_out_equal_stops_the_wave() {
     in_graph(|_| {
         let ran = Trace::new();
@@ -125,6 +138,23 @@ fn when_equal_the_old_value_stays_so_that_reader_and_watcher_agree() {
         }
         assert_eq!(seen.take(), [1.0, 2.2, 3.5]);
         assert_eq!(read.take(), [1.0, 2.2, 2.2, 3.5]);
+    });
+}
+
+#[test]
+fn a_step_within_the_tolerance_of_a_computed_wakes_nobody() {
+    in_graph(|_| {
+        let runs = Count::new();
+        let s = signal(1.0_f64);
+        let source = s.clone();
+        let thirds = Computed::builder(move || 3.333 * source.get());
+        let thirds = thirds.equality(|old, new| (old - new).abs() < 0.5).build();
+        let _watch = effect!([thirds, runs] { thirds.get(); runs.tick(); });
+        runs.take();
+        s.set(1.1);
+        assert_eq!(runs.take(), 0);
+        s.set(1.5);
+        assert_eq!(runs.take(), 1);
     });
 }
 

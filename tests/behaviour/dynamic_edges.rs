@@ -22,6 +22,26 @@ fn a_computed_is_lazy_and_cached() {
 }
 
 #[test]
+fn a_chain_that_nobody_observes_follows_its_foot() {
+    in_graph(|_| {
+        let base = signal(1);
+        let doubled = computed!([base] base.get() * 2);
+        let plus_five = computed!([doubled] doubled.get() + 5);
+        let tripled = computed!([plus_five] plus_five.get() * 3);
+        assert_eq!(tripled.get(), 21);
+        base.set(3);
+        assert_eq!(tripled.get(), 33);
+        let one = computed!([base] base.get() + 1);
+        let two = computed!([one] one.get() + 1);
+        let three = computed!([two] two.get() + 1);
+        base.set(1);
+        assert_eq!(three.get(), 4);
+        base.set(10);
+        assert_eq!((three.get(), tripled.get()), (13, 75));
+    });
+}
+
+#[test]
 fn the_branch_not_taken_is_no_source() {
     in_graph(|_| {
         let runs = Count::new();
@@ -96,6 +116,24 @@ fn a_computed_that_lost_its_last_observer_is_not_run_by_waves() {
         assert_eq!(runs.take(), 0);
         sw.set(true);
         assert_eq!(runs.take(), 1);
+    });
+}
+
+#[test]
+fn what_read_nothing_in_its_last_run_is_woken_by_nothing() {
+    in_graph(|_| {
+        let (seen, runs) = (Trace::new(), Count::new());
+        let (a, reads) = (signal(1), signal(true));
+        let value = computed!([a, reads, runs] {
+            runs.tick();
+            if reads.peek() { a.get() } else { 0 }
+        });
+        let _watch = effect!([value, seen] seen.note(value.get()));
+        reads.set(false);
+        a.set(2);
+        reads.set(true);
+        (3..6).for_each(|n| a.set(n));
+        assert_eq!((value.get(), runs.take(), seen.take()), (0, 2, vec![1, 0]));
     });
 }
 

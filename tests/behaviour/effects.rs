@@ -24,9 +24,10 @@ fn each_set_outside_a_batch_has_been_seen_when_it_returns() {
         let seen = Trace::new();
         let s = signal(0);
         let _watch = effect!([s, seen] seen.note(s.get()));
+        seen.take();
         for value in 1..=5 {
             s.set(value);
-            assert_eq!(seen.take().last(), Some(&value));
+            assert_eq!(seen.take(), [value]);
         }
     });
 }
@@ -343,25 +344,32 @@ fn an_effect_never_has_two_runs_at_once() {
 fn under_many_writers_an_effect_only_goes_forward_and_ends_at_the_last_value() {
     in_graph(|g: &Graph| {
         let seen = Trace::new();
-        let s = signal(0);
+        let plain = Trace::new();
+        let (s, last) = (signal(0), signal((0, 0)));
         let c = computed!([s] s.get() * 2);
         let world = g.clone();
         let _watch = effect!([s, c, seen, world] {
             seen.note((world.revision(), s.get(), c.get()));
         });
+        let _plain = effect!([last, plain] plain.note(last.get()));
         let start = Gate::new();
         thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| {
+            for writer in 1..=3 {
+                let (start, s, last) = (&start, &s, &last);
+                scope.spawn(move || {
                     start.pass();
-                    (0..1_000).for_each(|_| s.update(|v| v + 1));
+                    for turn in 1..=2_000 {
+                        s.update(|v| v + 1);
+                        last.set((writer, turn));
+                    }
                 });
             }
             start.open();
         });
         g.settle().unwrap();
+        assert_eq!(plain.take().last(), Some(&last.get()));
         let noted = seen.take();
-        assert_eq!(noted.last().map(|n| n.1), Some(3_000));
+        assert_eq!(noted.last().map(|n| n.1), Some(6_000));
         assert!(noted.iter().all(|(_, s, c)| *c == 2 * s));
         assert!(noted.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1));
     });

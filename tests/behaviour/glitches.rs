@@ -1,8 +1,9 @@
 //! C2: everything one evaluation reads, directly or through computeds, is of one revision.
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 
-use isobar::{Computed, batch, computed, effect, signal, snapshot};
+use isobar::{Computed, Effect, Graph, Signal, batch, computed, effect, signal, snapshot};
 
 use crate::stage::{Count, Gate, Halt, Trace, in_graph};
 
@@ -58,6 +59,36 @@ fn an_effect_never_sees_a_signal_apart_from_what_is_derived_of_it() {
         a.set(2);
         a.set(5);
         assert_eq!(seen.take(), [(1, 11), (1, 11), (2, 12), (2, 12), (5, 15), (5, 15)]);
+    });
+}
+
+#[test]
+fn a_signal_and_a_chain_of_it_are_equal_whoever_reads_them_and_in_whatever_order() {
+    in_graph(|_| {
+        let seen = Trace::new();
+        let s = signal(0);
+        let mut chain = vec![computed!([s] s.get())];
+        for link in 0..3 {
+            let before = chain[link].clone();
+            chain.push(computed(move || before.get()));
+        }
+        let all = computed!([s, chain] {
+            let mut values = vec![s.get()];
+            values.extend(chain.iter().map(Computed::get));
+            values
+        });
+        let end = chain[3].clone();
+        let _each = effect!([s, chain, seen] {
+            let values = chain.iter().map(Computed::get);
+            seen.note([s.get()].into_iter().chain(values).collect::<Vec<_>>());
+        });
+        let _collected = effect!([all, seen] seen.note(all.get()));
+        let _ends = effect!([s, end, seen] seen.note(vec![s.get(), end.get()]));
+        for value in 1..=3 {
+            seen.take();
+            s.set(value);
+            assert_eq!(seen.take(), [vec![value; 5], vec![value; 5], vec![value; 2]]);
+        }
     });
 }
 
@@ -345,6 +376,96 @@ fn readers_on_other_threads_never_see_a_mixed_pair() {
                 });
             }
         });
+    });
+}
+
+#[test]
+fn a_fan_out_read_by_four_threads_under_two_sources_agrees_at_each_moment_and_in_the_end() {
+    in_graph(|g| {
+        let (base, seventh) = (signal(0_i64), signal(0_i64));
+        let (of_base, of_seventh) = (base.map(|v| v * 4), seventh.map(|v| v * 4));
+        let left = computed!([of_base, base] of_base.get() + base.get());
+        let right = computed!([of_base, base] of_base.get() - base.get());
+        let total = computed!([left, right] left.get() + right.get());
+        let (totals, told) = (Trace::new(), Trace::new());
+        let _watch = effect!([total, totals] totals.note(total.get()));
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !done.load(SeqCst) {
+                        let now = g.snapshot();
+                        let base = now.get(&base);
+                        let read = [&left, &right, &total].map(|node| now.get(node));
+                        if read != [5 * base, 3 * base, 8 * base] {
+                            told.note((base, read));
+                        }
+                        assert_eq!(total.get() % 8, 0);
+                    }
+                });
+            }
+            for value in 1..=79 {
+                base.set(value);
+                if value % 7 == 1 {
+                    seventh.set(value);
+                }
+            }
+            done.store(true, SeqCst);
+        });
+        g.settle().unwrap();
+        told.expect_silence();
+        assert_eq!((of_seventh.get(), of_base.get()), (312, 316));
+        assert_eq!((left.get(), right.get(), total.get()), (395, 237, 632));
+        let totals = totals.take();
+        assert!(totals.is_sorted() && totals.last() == Some(&632), "{totals:?}");
+    });
+}
+
+/// What the effect of a diamond over `a` sees; the log is the thread's own.
+fn log_diamond(a: &Signal<u64>) -> (Effect, Trace<(u64, u64)>) {
+    let seen = Trace::new();
+    let b = computed!([a] a.get() + 1);
+    let c = computed!([a] a.get() * 2);
+    let d = computed!([b, c] b.get() + c.get());
+    (effect!([a, d, seen] seen.note((a.get(), d.get()))), seen)
+}
+
+const WRITES: u64 = 50;
+
+#[test]
+fn eight_diamonds_of_eight_graphs_on_eight_threads_are_seen_once_per_write() {
+    in_graph(|_| {
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let own = Graph::new();
+                    let a = own.signal(0);
+                    let (_watch, seen) = own.enter(|| log_diamond(&a));
+                    (1..=WRITES).for_each(|value| a.set(value));
+                    let each: Vec<_> = (0..=WRITES).map(|v| (v, 3 * v + 1)).collect();
+                    assert_eq!(seen.take(), each);
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn eight_diamonds_of_one_graph_on_eight_threads_are_never_mixed_and_end_exact() {
+    in_graph(|g| {
+        let all: Vec<_> = (0..8).map(|_| signal(0)).map(|a| (log_diamond(&a), a)).collect();
+        thread::scope(|scope| {
+            for (_, a) in &all {
+                scope.spawn(move || (1..=WRITES).for_each(|value| a.set(value)));
+            }
+        });
+        g.settle().unwrap();
+        for ((_, seen), _) in &all {
+            let seen = seen.take();
+            assert!(seen.iter().all(|(a, d)| *d == 3 * a + 1), "{seen:?}");
+            assert!(seen.is_sorted_by(|one, next| one < next), "{seen:?}");
+            assert_eq!(seen.last(), Some(&(WRITES, 3 * WRITES + 1)));
+        }
     });
 }
 

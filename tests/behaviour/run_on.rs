@@ -98,6 +98,34 @@ fn its_constructor_and_set_do_not_wait_for_it() {
 }
 
 #[test]
+fn one_that_blocks_off_the_writers_thread_keeps_no_other_effect_waiting() {
+    for place in [RunOn::Pool, RunOn::Thread] {
+        in_graph(move |g| {
+            let seen = Trace::new();
+            let (left, right, halt) = (signal(0), signal(0), Halt::idle());
+            let (source, inside) = (left.clone(), halt.clone());
+            let body = move || {
+                source.get();
+                inside.here();
+            };
+            let _blocks = Effect::builder(body).run_on(place).build();
+            let _quick = effect!([right, seen] seen.note(right.get()));
+            g.settle().unwrap();
+            halt.arm();
+            left.set(1);
+            halt.reached();
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    right.set(1);
+                    assert_eq!(seen.take(), [0, 1]);
+                });
+            });
+            halt.release();
+        });
+    }
+}
+
+#[test]
 fn a_slow_one_conflates_and_ends_at_the_last_value() {
     in_graph(|g| {
         let seen = Trace::new();

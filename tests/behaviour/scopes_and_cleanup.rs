@@ -18,11 +18,14 @@ fn a_cleanup_runs_before_the_next_run_and_at_dispose() {
         let watch = effect!([s, ran] {
             s.get();
             ran.note("run");
-            farewell(&ran, "cleanup");
+            farewell(&ran, "first");
+            farewell(&ran, "second");
         });
         s.set(1);
+        assert_eq!(ran.take(), ["run", "second", "first", "run"]);
         watch.dispose();
-        assert_eq!(ran.take(), ["run", "cleanup", "run", "cleanup"]);
+        watch.dispose();
+        assert_eq!(ran.take(), ["second", "first"]);
     });
 }
 

@@ -34,6 +34,30 @@ fn a_cached_value_may_be_older_than_what_it_peeked() {
 }
 
 #[test]
+fn a_peek_that_leads_to_older_sources_changes_the_value_for_those_who_observe_it_too() {
+    in_graph(|g| {
+        let seen = Trace::new();
+        let (left, right, is_left, other) = (signal(1), signal(10), signal(true), signal(0));
+        let chosen = computed!([left, right, is_left] {
+            if is_left.peek() { left.get() } else { right.get() }
+        });
+        let tenfold = computed!([chosen] chosen.get() * 10);
+        let _watch = effect!([tenfold, other, seen] seen.note((other.get(), tenfold.get())));
+        is_left.set(false);
+        other.set(1);
+        let before = g.snapshot();
+        assert_eq!(before.get(&tenfold), 10);
+        left.set(2);
+        assert_eq!((chosen.get(), tenfold.get()), (10, 100));
+        assert_eq!(seen.take(), [(0, 10), (1, 10), (1, 100)]);
+        assert_eq!(before.get(&other), 1);
+        left.set(3);
+        right.set(20);
+        assert_eq!(seen.take(), [(1, 200)]);
+    });
+}
+
+#[test]
 fn an_untracked_computed_is_fresh_and_what_it_reads_stays_its_own_affair() {
     in_graph(|_| {
         let seen = Trace::new();

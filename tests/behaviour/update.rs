@@ -8,7 +8,7 @@ use isobar::{Graph, Signal, WriteError, computed, effect, signal, snapshot};
 use crate::stage::{Count, Gate, Halt, Trace, in_graph, on_stage};
 
 const THREADS: u64 = 4;
-const TURNS: u64 = 1_000;
+const TURNS: u64 = 5_000;
 
 /// Every thread takes all its turns; all start together.
 fn all_at_once(turn: impl Fn(u64) + Sync) {

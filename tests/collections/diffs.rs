@@ -1,7 +1,7 @@
 //! Changes as a stream: polled and called back.
 
 use crate::stage::{Trace, in_graph};
-use isobar::{MapDiff, ReactiveMap, ReactiveVec, VecDiff, batch};
+use isobar::{MapDiff, ReactiveMap, ReactiveVec, VecDiff, batch, signal};
 
 #[test]
 fn a_maps_changes_begin_with_all_of_it_and_are_what_differs_since() {
@@ -64,6 +64,70 @@ fn a_vectors_changes_are_the_steps_that_were_made() {
         ];
         assert_eq!(changes.poll(), steps);
         assert_eq!(changes.poll(), []);
+    });
+}
+
+#[test]
+fn what_is_written_as_it_was_is_no_step_and_a_few_other_values_are_updates() {
+    in_graph(|_| {
+        let list = ReactiveVec::from_iter([1, 2, 3]);
+        let mut changes = list.changes();
+        changes.poll();
+        batch(|| {
+            list.set(0, 1).unwrap();
+            list.push(4);
+        });
+        assert_eq!(changes.poll(), [VecDiff::Insert { index: 3, value: 4 }]);
+        list.splice(1..3, [2, 7]).unwrap();
+        assert_eq!(changes.poll(), [VecDiff::Update { index: 2, old: 3, value: 7 }]);
+        list.replace([1, 5, 7, 6]);
+        let steps = [
+            VecDiff::Update { index: 1, old: 2, value: 5 },
+            VecDiff::Update { index: 3, old: 4, value: 6 },
+        ];
+        assert_eq!(changes.poll(), steps);
+    });
+}
+
+#[test]
+fn what_was_not_taken_of_one_look_comes_with_the_next() {
+    in_graph(|_| {
+        let map = ReactiveMap::from_iter([('a', 1)]);
+        let list = ReactiveVec::from_iter([1]);
+        let (mut of_map, mut of_list) = (map.changes(), list.changes());
+        of_map.poll();
+        of_list.poll();
+        map.insert_many([('b', 2), ('c', 3)]);
+        list.extend([2, 3]);
+        assert!(of_map.next().is_some() && of_list.next().is_some());
+        map.remove(&'a');
+        list.push(4);
+        let rest = [MapDiff::Insert { key: 'c', value: 3 }, MapDiff::Remove { key: 'a', old: 1 }];
+        assert_eq!(of_map.poll(), rest);
+        let rest = [VecDiff::Insert { index: 2, value: 3 }, VecDiff::Insert { index: 3, value: 4 }];
+        assert_eq!(of_list.poll(), rest);
+    });
+}
+
+#[test]
+fn what_the_callback_for_changes_reads_wakes_nobody() {
+    in_graph(|g| {
+        let (map, list, other) = (ReactiveMap::new(), ReactiveVec::new(), signal(0));
+        let calls = Trace::new();
+        let (seen, read) = (calls.clone(), other.clone());
+        let _of_map = map.subscribe_diff(move |diffs: &[MapDiff<i32, i32>]| {
+            read.get();
+            seen.note(("map", diffs.len()));
+        });
+        let (seen, read) = (calls.clone(), other.clone());
+        let _of_list = list.subscribe_diff(move |diffs: &[VecDiff<i32>]| {
+            read.get();
+            seen.note(("list", diffs.len()));
+        });
+        assert_eq!(calls.take(), [("map", 1), ("list", 1)]);
+        let before = g.stats().effect_runs;
+        other.set(1);
+        assert_eq!(g.stats().effect_runs, before);
     });
 }
 

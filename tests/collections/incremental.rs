@@ -2,7 +2,7 @@
 
 use crate::stage::{Count, caught, in_graph, says};
 use crate::{counting, ignore};
-use isobar::{ReactiveMap, ReactiveSet, batch};
+use isobar::{ReactiveMap, ReactiveSet, batch, effect};
 
 type Write = (&'static str, fn(&ReactiveMap<i32, i32>));
 
@@ -39,6 +39,66 @@ fn a_change_costs_runs_for_the_entries_that_changed_only() {
             map.insert(5000, 5000);
         });
         assert_eq!((all(), runs.take()), ((1000, 501, 101), 1 + 2 + 2));
+    });
+}
+
+#[test]
+fn what_a_draft_makes_of_it_costs_nobody_else_a_run() {
+    in_graph(|g| {
+        let runs = Count::new();
+        let map = numbers(1_000);
+        let ran = runs.clone();
+        let doubled = map.map_values(move |_, n| {
+            ran.tick();
+            n * 2
+        });
+        assert_eq!(doubled.values().len(), 1_000);
+        let draft = g.draft();
+        draft.enter(|| map.clear());
+        assert!(draft.enter(|| doubled.values()).is_empty());
+        runs.take();
+        map.insert(5, 50);
+        assert_eq!((doubled.get(&5), doubled.values()[5]), (Some(100), 100));
+        assert_eq!(runs.take(), 1);
+    });
+}
+
+#[test]
+fn what_the_function_of_a_derived_map_reads_is_no_source() {
+    in_graph(|g| {
+        let (map, rate) = (ReactiveMap::from_iter([("nut", 3)]), g.signal(2));
+        let scaled = map.map_values({
+            let rate = rate.clone();
+            move |_, n| n * rate.get()
+        });
+        let watch = effect!([scaled] _ = (scaled.get(&"nut"), scaled.values()));
+        let before = g.stats();
+        rate.set(5);
+        let after = g.stats();
+        assert_eq!(after.effect_runs, before.effect_runs);
+        assert_eq!(after.recomputes, before.recomputes);
+        map.insert("nut", 4);
+        assert_eq!(scaled.values(), [20]);
+        drop(watch);
+    });
+}
+
+#[test]
+fn a_key_is_in_a_filtered_map_while_its_value_passes() {
+    in_graph(|_| {
+        let stock = ReactiveMap::from_iter([("bolt", 5), ("nut", 0)]);
+        let scarce = stock.filter(|_, n| *n < 3);
+        let is_scarce = ["bolt", "nut", "screw"].map(|key| {
+            let scarce = scarce.clone();
+            isobar::computed(move || scarce.contains_key(&key))
+        });
+        let all = || is_scarce.each_ref().map(|node| node.get());
+        assert_eq!(all(), [false, true, false]);
+        stock.insert("bolt", 1);
+        stock.insert("screw", 2);
+        stock.remove(&"nut");
+        assert_eq!(all(), [true, false, true]);
+        assert_eq!(["bolt", "nut"].map(|key| scarce.contains_key(&key)), [true, false]);
     });
 }
 

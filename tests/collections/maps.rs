@@ -121,6 +121,23 @@ fn several_writes_in_a_batch_are_one_commit_with_other_signals() {
 }
 
 #[test]
+fn an_effect_that_copies_an_empty_map_sees_two_keys_of_one_batch_together() {
+    in_graph(|_| {
+        let map: ReactiveMap<i32, i32> = ReactiveMap::new();
+        let copies = crate::stage::Trace::new();
+        let entries = |map: &ReactiveMap<i32, i32>| {
+            map.load().iter().map(|(key, value)| (*key, *value)).collect::<Vec<_>>()
+        };
+        let _watch = effect!([map, copies] copies.note(entries(&map)));
+        batch(|| {
+            map.insert(1, 2);
+            map.insert(3, 4);
+        });
+        assert_eq!(copies.take(), [vec![], vec![(1, 2), (3, 4)]]);
+    });
+}
+
+#[test]
 fn a_bulk_write_is_one_commit() {
     in_graph(|g| {
         let map = ab();
@@ -291,6 +308,23 @@ fn keys_observed_while_a_draft_is_open_hear_of_its_commit() {
         assert_eq!((a.take(), b.take()), (1, 0));
         map.insert('a', 6);
         assert_eq!((a.take(), b.take()), (1, 0));
+    });
+}
+
+#[test]
+fn keys_observed_while_a_draft_is_open_hear_of_its_commit_though_many_came_and_went() {
+    in_graph(|g| {
+        let map: ReactiveMap<i32, i32> = ReactiveMap::new();
+        let draft = g.draft();
+        draft.enter(|| map.insert(-1, 5));
+        for key in 0..1_000 {
+            let key = computed!([map] map.get(&key));
+            assert_eq!(key.get(), None);
+        }
+        let reader = map.read_only();
+        let (runs, _watch) = crate::counting(move || ignore(reader.get(&-1)));
+        draft.commit().unwrap();
+        assert_eq!((runs.take(), map.get(&-1)), (1, Some(5)));
     });
 }
 

@@ -1,6 +1,6 @@
 //! Random writes, batches and reads against plain collections of std.
 
-use crate::stage::in_graph;
+use crate::stage::{Trace, in_graph};
 use isobar::{Computed, MapDiff, ReactiveMap, ReactiveVec, VecDiff, batch, computed, effect};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -214,21 +214,42 @@ fn lists_as_its_model(mut model: Vec<u8>, ops: Vec<OnVec>) {
         })
         .collect();
     let mut expected: Vec<_> = (0..6).map(|index| vec![model.get(index).copied()]).collect();
+    let (ends, slices) = (Trace::new(), Trace::new());
+    let (mut expected_ends, mut expected_slices) = (vec![end(&model)], vec![middle(&model)]);
+    let watches = [
+        effect!([list, ends] ends.note((list.first(), list.last(), list.len()))),
+        effect!([list, slices] slices.note(list.slice(1..3))),
+    ];
     for op in ops {
         op.perform(&list);
         op.expect(&mut model);
         assert_eq!(list.values(), model);
         for (index, expected) in expected.iter_mut().enumerate() {
-            let now = model.get(index).copied();
-            if expected.last() != Some(&now) {
-                expected.push(now);
-            }
+            note_change(expected, model.get(index).copied());
         }
+        note_change(&mut expected_ends, end(&model));
+        note_change(&mut expected_slices, middle(&model));
         changes.by_ref().for_each(|diff| apply_to_vec(&mut copy, diff));
         assert_eq!(copy, model);
     }
     for ((runs, _), expected) in runs.iter().zip(expected) {
         assert_eq!(*runs.lock().unwrap(), expected);
+    }
+    assert_eq!((ends.take(), slices.take()), (expected_ends, expected_slices));
+    drop(watches);
+}
+
+fn end(model: &[u8]) -> (Option<u8>, Option<u8>, usize) {
+    (model.first().copied(), model.last().copied(), model.len())
+}
+
+fn middle(model: &[u8]) -> Vec<u8> {
+    model.iter().take(3).skip(1).copied().collect()
+}
+
+fn note_change<T: PartialEq>(expected: &mut Vec<T>, now: T) {
+    if expected.last() != Some(&now) {
+        expected.push(now);
     }
 }
 

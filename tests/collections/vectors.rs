@@ -102,6 +102,24 @@ fn a_reader_of_the_last_value_hears_of_a_splice_that_shrinks() {
 }
 
 #[test]
+fn a_range_counted_from_the_end_moves_with_it_and_is_still_when_its_values_are() {
+    in_graph(|_| {
+        let list = List::from_iter([0, 1]);
+        let trace = Trace::new();
+        let before_the_last = computed!([list] {
+            let end = list.len().saturating_sub(1);
+            list.slice(end.saturating_sub(2)..end)
+        });
+        let _watch = effect!([before_the_last, trace] trace.note(before_the_last.get()));
+        assert_eq!(trace.take(), [[0]]);
+        for expected in [vec![vec![0, 1]], vec![vec![1, 2]], vec![vec![2, 2]], vec![]] {
+            list.push(2);
+            assert_eq!(trace.take(), expected);
+        }
+    });
+}
+
+#[test]
 fn what_reads_a_slice_is_gone_with_its_observer() {
     in_graph(|g| {
         let list = List::from_iter([1, 2, 3, 4]);
@@ -163,6 +181,24 @@ fn push_and_pop_in_one_batch_wake_nobody() {
             list.pop();
         });
         assert_eq!(runs.take(), 0);
+    });
+}
+
+#[test]
+fn a_write_that_changes_nothing_is_no_commit() {
+    in_graph(|g| {
+        let list = List::from_iter([1, 2]);
+        let reader = list.read_only();
+        let (runs, _watch) = counting(move || ignore((reader.get(0), reader.get(2))));
+        let before = g.revision();
+        list.set(0, 1).unwrap();
+        list.update(1, |n| *n).unwrap();
+        list.swap(1, 1).unwrap();
+        list.truncate(2);
+        list.retain(|_| true);
+        list.sort();
+        list.replace([1, 2]);
+        assert_eq!((g.revision(), runs.take()), (before, 0));
     });
 }
 

@@ -4,7 +4,9 @@ use crate::stage::{
     Door, Doors, Dropped, Hand, Spawner, Trace, block_on, in_graph, in_this, once_more, poll_once,
     reporting, under_each_executor,
 };
-use isobar::{AsyncEffect, Effect, Signal, WhenChanged, async_effect, batch, effect, signal};
+use isobar::{
+    AsyncEffect, Effect, Signal, Spawn as _, WhenChanged, async_effect, batch, effect, signal,
+};
 use std::future::pending;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -46,8 +48,9 @@ fn several_writes_before_the_executor_turns_are_one_run_with_the_last() {
         });
         name.set("Bob");
         name.set("Carol");
+        name.set("Carla");
         hand.run();
-        assert_eq!(trace.take(), ["Carol"]);
+        assert_eq!(trace.take(), ["Carla"]);
         name.set("Dave");
         assert_eq!(trace.take(), [""; 0]);
         hand.run();
@@ -157,6 +160,134 @@ fn runs_may_overlap() {
         hand.run();
         assert_eq!(trace.take(), [("end", 0), ("end", 1), ("end", 2)]);
         block_on(effect.idle());
+    });
+}
+
+#[test]
+fn it_is_not_idle_while_an_older_run_goes_on_or_another_is_due() {
+    in_graph(|_| {
+        let (hand, a) = (Hand::default(), signal(0));
+        let (effect, _, doors) = between_doors(&hand, &a, WhenChanged::Overlap);
+        hand.run();
+        a.set(1);
+        hand.run();
+        doors.lock().unwrap()[1].open();
+        hand.run();
+        let mut idle = Box::pin(effect.idle());
+        assert!(poll_once(&mut idle).is_none());
+        doors.lock().unwrap()[0].open();
+        hand.run();
+        assert!(poll_once(&mut idle).is_some());
+
+        let (effect, trace, doors) = between_doors(&hand, &a, WhenChanged::Finish);
+        hand.run();
+        a.set(2);
+        hand.run();
+        trace.take();
+        doors.lock().unwrap()[0].open();
+        while trace.take().is_empty() {
+            assert!(hand.step());
+        }
+        let mut idle = Box::pin(effect.idle());
+        assert!(poll_once(&mut idle).is_none(), "one run has ended and the next is due");
+    });
+}
+
+#[test]
+fn who_awaits_that_it_is_idle_hears_of_its_end() {
+    in_graph(|_| {
+        let (hand, trace) = (Hand::default(), Trace::new());
+        let effect = async_effect(hand.clone(), pending::<()>);
+        let (idle, told) = (effect.idle(), trace.clone());
+        hand.spawn(Box::pin(async move {
+            idle.await;
+            told.note("idle");
+        }));
+        hand.run();
+        assert_eq!(trace.take(), [""; 0]);
+        effect.dispose();
+        hand.run();
+        assert_eq!(trace.take(), ["idle"]);
+    });
+}
+
+#[test]
+fn a_queue_counts_a_change_once_that_two_stretches_hear_of_one_after_the_other() {
+    in_graph(|_| {
+        let (hand, a, b, aside) = (Hand::default(), signal(0), signal(0), signal(0));
+        let (trace, door) = (Trace::new(), Door::new());
+        let body = {
+            let (a, b, trace, door) = (a.clone(), b.clone(), trace.clone(), door.clone());
+            move || {
+                let (a, b, trace, door) = (a.clone(), b.clone(), trace.clone(), door.clone());
+                async move {
+                    let a = a.get();
+                    door.wait().await;
+                    trace.note((a, b.get()));
+                }
+            }
+        };
+        let builder = AsyncEffect::builder(hand.clone(), body);
+        let _effect = builder.when_changed(WhenChanged::Queue).build();
+        hand.run();
+        // Made between the two stretches, so between them in each wave; its write is a revision.
+        let _between = effect({
+            let (a, aside) = (a.clone(), aside.clone());
+            move || aside.set(a.get())
+        });
+        door.open();
+        hand.run();
+        for n in 1..=3 {
+            batch(|| {
+                a.set(n);
+                b.set(n);
+            });
+            hand.run();
+        }
+        assert_eq!(trace.take(), [(0, 0), (1, 1), (2, 2), (3, 3)]);
+    });
+}
+
+#[test]
+fn a_queue_runs_once_for_changes_that_two_stretches_hear_of_in_one_wave() {
+    in_graph(|g| {
+        let (hand, a, b, gate) = (Hand::default(), signal(0), signal(0), signal(false));
+        let ((reached, at), (release, released)) = (mpsc::channel(), mpsc::channel::<()>());
+        let stuck = effect({
+            let gate = gate.clone();
+            move || {
+                if gate.get() {
+                    reached.send(()).unwrap();
+                    released.recv().unwrap();
+                }
+            }
+        });
+        let trace = Trace::new();
+        let body = {
+            let (a, b, trace) = (a.clone(), b.clone(), trace.clone());
+            move || {
+                let (a, b, trace) = (a.clone(), b.clone(), trace.clone());
+                async move {
+                    let a = a.get();
+                    once_more().await;
+                    trace.note((a, b.get()));
+                }
+            }
+        };
+        let builder = AsyncEffect::builder(hand.clone(), body);
+        let effect = builder.when_changed(WhenChanged::Queue).build();
+        hand.run();
+        thread::scope(|threads| {
+            threads.spawn(|| gate.set(true));
+            at.recv().unwrap();
+            a.set(1);
+            b.set(1);
+            release.send(()).unwrap();
+        });
+        g.settle().unwrap();
+        hand.run();
+        assert_eq!(trace.take(), [(0, 0), (1, 1)]);
+        drop((stuck, effect));
     });
 }
 
@@ -434,6 +565,30 @@ fn an_effect_that_wakes_itself_without_awaiting_is_stopped_and_named() {
 }
 
 #[test]
+fn an_effect_that_wakes_itself_behind_an_await_goes_on_as_long_as_it_likes() {
+    let (graph, failures) = reporting();
+    in_this(graph, move |g| {
+        let (hand, a) = (Hand::default(), signal(0));
+        let _effect = async_effect(hand.clone(), {
+            let a = a.clone();
+            move || {
+                let a = a.clone();
+                async move {
+                    let n = a.get();
+                    once_more().await;
+                    if n < 500 {
+                        a.set(n + 1);
+                    }
+                }
+            }
+        });
+        hand.run();
+        assert_eq!((a.get(), failures.take().len()), (500, 0));
+        g.settle().unwrap();
+    });
+}
+
+#[test]
 fn writes_from_any_thread_wake_it_on_its_own_executor() {
     under_each_executor(|_, spawner: Spawner| {
         let (a, b) = (signal(0), signal(0));
@@ -677,6 +832,28 @@ fn awaiting_a_node_inside_a_run_is_no_read_of_it() {
         assert_eq!(trace.take(), [2]);
         drop(effect);
         assert_eq!(g.stats().live_effects, 0);
+    });
+}
+
+#[test]
+fn what_the_condition_of_a_wait_reads_is_no_read_of_the_run() {
+    in_graph(|_| {
+        let (hand, a, limit, trace) = (Hand::default(), signal(5), signal(1), Trace::new());
+        let _effect = async_effect(hand.clone(), {
+            let (a, limit, trace) = (a.clone(), limit.clone(), trace.clone());
+            move || {
+                let (a, limit, trace) = (a.clone(), limit.clone(), trace.clone());
+                async move {
+                    let above = move |n: &i32| *n > limit.get();
+                    trace.note(*a.wait_for(above).await.unwrap());
+                }
+            }
+        });
+        hand.run();
+        assert_eq!(trace.take(), [5]);
+        limit.set(2);
+        hand.run();
+        assert!(trace.take().is_empty());
     });
 }
 

@@ -1,8 +1,9 @@
 //! Streams, the next change, conditions.
 
 use crate::stage::{block_on, in_graph, poll_once};
-use isobar::{ReadError, WaitError, WhenFull, batch, computed, scope, signal};
+use isobar::{ReadError, Signal, WaitError, WhenFull, batch, computed, effect, scope, signal};
 use std::pin::pin;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 fn taken<T: Clone + Send + Sync + 'static>(stream: &mut isobar::ValueStream<T>) -> Vec<T> {
@@ -39,6 +40,22 @@ fn without_what_waits_a_stream_begins_with_the_next_change_and_a_batch_is_one() 
             a.set(12);
         });
         assert_eq!(taken(&mut values), [12]);
+    });
+}
+
+#[test]
+fn a_stream_of_all_without_what_waits_begins_with_the_next_change_and_a_batch_is_one() {
+    in_graph(|_| {
+        let a = signal(0);
+        let mut values = a.stream_all(8, WhenFull::End).skip_waiting();
+        assert!(taken(&mut values).is_empty());
+        a.set(10);
+        batch(|| {
+            a.set(11);
+            a.set(12);
+        });
+        a.set(13);
+        assert_eq!((taken(&mut values), values.skipped()), (vec![10, 12, 13], 0));
     });
 }
 
@@ -118,6 +135,22 @@ fn a_stream_of_all_that_nobody_takes_from_keeps_no_other_signals_versions() {
 }
 
 #[test]
+fn a_stream_of_all_keeps_no_version_that_it_has_taken_in_or_will_not_take() {
+    in_graph(|g| {
+        for when_full in [WhenFull::SkipOldest, WhenFull::End] {
+            let value = Arc::new(());
+            let followed = Signal::builder(value.clone()).always().build();
+            let stream = followed.stream_all(4, when_full);
+            (0..5_000).for_each(|_| followed.set(value.clone()));
+            g.collect();
+            let kept = Arc::strong_count(&value);
+            assert!(kept < 100, "{kept} values are kept ({when_full:?})");
+            drop(stream);
+        }
+    });
+}
+
+#[test]
 fn what_a_full_stream_does_is_chosen_and_counted() {
     in_graph(|_| {
         let a = signal(0);
@@ -131,6 +164,43 @@ fn what_a_full_stream_does_is_chosen_and_counted() {
         assert!(block_on(ends.next()).is_none());
         a.set(5);
         assert_eq!((taken(&mut oldest), taken(&mut newest)), (vec![5], vec![5]));
+    });
+}
+
+#[test]
+fn a_full_stream_that_ends_takes_nothing_behind_the_gap_also_of_what_comes_at_once() {
+    in_graph(|_| {
+        let (a, gate) = (signal(0), signal(false));
+        let ((reached, at), (release, released)) = (mpsc::channel(), mpsc::channel::<()>());
+        let _stuck = effect({
+            let gate = gate.clone();
+            move || {
+                if gate.get() {
+                    reached.send(()).unwrap();
+                    released.recv().unwrap();
+                }
+            }
+        });
+        let mut ends = a.stream_all(2, WhenFull::End);
+        thread::scope(|threads| {
+            threads.spawn(|| gate.set(true));
+            at.recv().unwrap();
+            (1..=5).for_each(|n| a.set(n));
+            release.send(()).unwrap();
+        });
+        a.set(6);
+        assert_eq!((taken(&mut ends), ends.skipped()), (vec![0, 1], 1));
+        assert!(block_on(ends.next()).is_none());
+    });
+}
+
+#[test]
+fn a_stream_has_room_for_one_value_at_least() {
+    in_graph(|_| {
+        let a = signal(0);
+        let mut all = a.stream_all(0, WhenFull::SkipOldest);
+        a.set(1);
+        assert_eq!((taken(&mut all), all.skipped()), (vec![1], 1));
     });
 }
 

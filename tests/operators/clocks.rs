@@ -140,6 +140,18 @@ fn one_clock_tells_several_graphs_the_same_time() {
 }
 
 #[test]
+fn a_deadline_commits_in_the_graphs_it_concerns_only() {
+    in_graph(|g| {
+        let (other, clock) = (Graph::new(), Clock::manual());
+        let _here = clock.now(ms(10)).subscribe(|_| {});
+        let there = other.enter(|| clock.now(ms(25)));
+        let _there = there.subscribe(|_| {});
+        clock.advance(ms(40));
+        assert_eq!((g.stats().commits, other.stats().commits), (4, 1));
+    });
+}
+
+#[test]
 fn what_an_advance_sets_in_motion_falls_due_in_the_same_advance() {
     in_graph(|_| {
         let (clock, seen) = (Clock::manual(), Trace::new());
@@ -200,6 +212,19 @@ fn the_systems_clock_moves_by_itself() {
         let now = clock.now(ms(1));
         now.wait_until(|now| *now >= ms(3), PATIENCE).expect("the clock strikes");
         assert!(clock.time() >= ms(3));
+    });
+}
+
+#[test]
+fn the_systems_clock_comes_to_a_nearer_deadline_while_it_waits_for_a_farther_one() {
+    in_graph(|_| {
+        let (clock, far, near) = (Clock::system(), signal(0), signal(0));
+        let hour = far.delay(&clock, Duration::from_secs(3_600));
+        let soon = near.delay(&clock, ms(1));
+        far.set(1);
+        near.set(1);
+        soon.wait_until(|value| *value == 1, PATIENCE).expect("the nearer one comes first");
+        assert_eq!(hour.get(), 0);
     });
 }
 

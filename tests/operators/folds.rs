@@ -316,6 +316,43 @@ fn what_an_operators_function_reads_is_no_source() {
 }
 
 #[test]
+fn nothing_runs_for_what_an_operators_function_has_read() {
+    in_graph(|g| {
+        let (s, limit) = (signal(1), signal(10));
+        let below = s.filter({
+            let limit = limit.clone();
+            move |n| *n < limit.get()
+        });
+        let watch = below.subscribe(|_| ());
+        s.set(20);
+        let before = g.stats();
+        limit.set(100);
+        let after = g.stats();
+        assert_eq!(after.effect_runs, before.effect_runs);
+        assert_eq!(after.recomputes, before.recomputes);
+        let draft = g.draft();
+        draft.set(&s, 200);
+        assert_eq!(draft.get(&below), 1);
+        draft.set(&limit, 1_000);
+        assert_eq!(draft.get(&below), 1);
+        drop(watch);
+    });
+}
+
+#[test]
+fn a_step_is_one_run_and_one_commit_more() {
+    in_graph(|g| {
+        let s = signal(0);
+        let _sum = s.scan(0, |sum, n| sum + n);
+        let before = g.stats();
+        (1..=10).for_each(|n| s.set(n));
+        let after = g.stats();
+        assert_eq!(after.effect_runs - before.effect_runs, 10);
+        assert_eq!(after.commits - before.commits, 20);
+    });
+}
+
+#[test]
 fn counts_under_concurrent_writers_never_go_back() {
     in_graph(|g| {
         let seen = Trace::new();

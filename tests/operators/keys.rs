@@ -73,6 +73,7 @@ fn what_is_observed_or_held_is_never_let_go() {
         let held = tens.of(&2);
         held.get();
         (3..=50).for_each(|key| assert_eq!(tens.get(&key), key * 10));
+        assert_eq!(tens.len(), 3, "and everything else is, but the newest");
         ran.take();
         go.set(1);
         assert_eq!((tens.get(&1), tens.get(&2), held == tens.of(&2)), (10, 20, true));

@@ -2,10 +2,10 @@
 
 use std::thread;
 
-use isobar::{Clock, Edge, ManualClock, Timeout, ZeroDuration, effect, signal};
+use isobar::{Clock, Edge, ManualClock, Timeout, ZeroDuration, effect, signal, snapshot};
 
 use crate::ms;
-use crate::stage::{Trace, caught, in_graph, says};
+use crate::stage::{Halt, Trace, caught, in_graph, says};
 
 /// Advances by each step, then does what belongs to it.
 fn script(clock: &ManualClock, steps: impl IntoIterator<Item = (u64, i32)>, set: impl Fn(i32)) {
@@ -187,6 +187,63 @@ fn a_deadline_that_is_put_off_does_not_come() {
 }
 
 #[test]
+fn a_deadline_that_is_put_off_while_it_strikes_does_not_come() {
+    in_graph(|g| {
+        let (clock, s, halt) = (Clock::manual(), signal(0), Halt::idle());
+        let calm = s.debounce(&clock, ms(50), Edge::Trailing);
+        // Runs after the debounce has taken the value in, and before it has set its new timer.
+        let _between = effect!([s, halt] { s.get(); halt.here(); });
+        s.set(1);
+        clock.advance(ms(40));
+        halt.arm();
+        thread::scope(|scope| {
+            scope.spawn(|| s.set(2));
+            halt.reached();
+            clock.advance(ms(10));
+            let early = calm.get();
+            halt.release();
+            assert_eq!(early, 0, "of two values 40 ms apart none was followed by 50 ms");
+        });
+        g.settle().unwrap();
+        clock.advance(ms(39));
+        assert_eq!(calm.get(), 0);
+        clock.advance(ms(1));
+        assert_eq!(calm.get(), 2);
+    });
+}
+
+#[test]
+fn a_deadline_that_is_set_late_comes_next_and_does_not_turn_the_time_back() {
+    in_graph(|g| {
+        let (clock, s, halt) = (Clock::manual(), signal(0), Halt::idle());
+        let now = clock.now(ms(10));
+        let calm = s.debounce(&clock, ms(50), Edge::Trailing);
+        let _between = effect!([s, halt] { s.get(); halt.here(); });
+        let tick = || {
+            clock.advance(ms(10));
+            now.get()
+        };
+        assert_eq!(tick(), ms(10));
+        halt.arm();
+        thread::scope(|scope| {
+            scope.spawn(|| s.set(1));
+            halt.reached();
+            let times: Vec<_> = (2..=20).map(|_| tick()).collect();
+            halt.release();
+            assert_eq!(times, (2..=20).map(|step| ms(10 * step)).collect::<Vec<_>>());
+        });
+        g.settle().unwrap();
+        assert_eq!(calm.get(), 0, "its deadline was set when it had passed");
+        clock.advance(ms(1));
+        assert_eq!((calm.get(), now.get()), (1, ms(200)));
+        let held = snapshot();
+        tick();
+        tick();
+        assert_eq!(held.get(&now), ms(200));
+    });
+}
+
+#[test]
 fn operators_over_operators_share_the_clock() {
     in_graph(|_| {
         let (clock, seen, s) = (Clock::manual(), Trace::new(), signal(0));
@@ -250,6 +307,7 @@ fn durations_of_zero_are_refused_by_the_operators_name() {
 fn a_wait_beyond_all_time_never_ends() {
     in_graph(|_| {
         let (clock, s) = (Clock::manual(), signal(0));
+        clock.advance(ms(1));
         let never = s.delay(&clock, std::time::Duration::MAX);
         s.set(1);
         clock.advance(ms(1_000_000));

@@ -12,8 +12,8 @@ mod backend;
 mod derive;
 #[cfg(feature = "redb")]
 mod embedded;
-mod error;
 mod event;
+mod failure;
 mod files;
 mod keeper;
 mod listeners;
@@ -37,8 +37,8 @@ pub use backend::{
 pub use derive::{Derivation, Sources};
 #[cfg(feature = "redb")]
 pub use embedded::Embedded;
-pub use error::StoreError;
 pub use event::{Event, EventKind};
+pub use failure::StoreError;
 pub use files::{Files, FilesBuilder, Format, Json};
 pub use listeners::{IfMissing, Subscription};
 pub use memory::Memory;

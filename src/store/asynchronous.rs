@@ -2,7 +2,7 @@
 
 use super::Store;
 use super::at::{At, Write};
-use super::error::StoreError;
+use super::failure::StoreError;
 use super::path::ToPath;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -1,7 +1,7 @@
 //! One place in a store: reading it and writing it.
 
 use super::asynchronous::AsyncWrite;
-use super::error::StoreError;
+use super::failure::StoreError;
 use super::path::{Path, PathError, ToPath};
 use super::state::{Entries, Logged, Payload, State, Tree, Voice, spread};
 use super::ticket::Ticket;

@@ -2,8 +2,8 @@
 
 use super::Store;
 use super::at::At;
-use super::error::StoreError;
 use super::event::Event;
+use super::failure::StoreError;
 use super::listeners::Subscription;
 use super::path::{Path, PathError, ToPath};
 use super::pattern::{Pattern, ToPattern};

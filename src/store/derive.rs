@@ -1,6 +1,6 @@
 //! Values that are computed from others of the store.
 
-use super::error::StoreError;
+use super::failure::StoreError;
 use super::path::{Path, ToPath};
 use super::pattern::{Pattern, ToPattern};
 use super::state::Entries;

@@ -1,6 +1,6 @@
 //! What listeners are told.
 
-use super::error::StoreError;
+use super::failure::StoreError;
 use super::path::{Path, ToPath};
 use super::state::{Payload, State};
 use crate::Loaded;

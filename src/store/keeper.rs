@@ -10,8 +10,8 @@ use super::backend::{
     ApplyError, Backend, BackendError, Capabilities, Change, Contents, Expected, Notice, Notices,
     Stored, Version,
 };
-use super::error::StoreError;
-use super::mount::{Reports, Rule, Shared};
+use super::failure::StoreError;
+use super::mount::{Ending, Reports, Rule, Shared};
 use super::path::Path;
 use super::state::{Entries, Logged, State, different};
 use crate::error::panic_message;
@@ -82,12 +82,13 @@ impl Keeper {
 
     /// Loads, tells how that went, and keeps until it is over.
     pub(super) fn run(mut self, tell: Sender<Result<(), StoreError>>) -> Box<dyn Backend> {
+        let ending = Ending(self.shared.clone());
         let loaded = self.load_first();
         let goes_on = loaded.is_ok();
         if tell.send(loaded).is_ok() && goes_on {
             self.keep();
         }
-        self.shared.ended();
+        drop(ending);
         self.backend
     }
 

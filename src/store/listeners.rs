@@ -1,7 +1,7 @@
 //! Who is to be told of which paths.
 
-use super::error::StoreError;
 use super::event::Event;
+use super::failure::StoreError;
 use super::path::Path;
 use super::pattern::{Matcher, Pattern, ToPattern};
 use super::state::{Logged, State};
@@ -85,8 +85,9 @@ impl Listeners {
     /// Notes a write that the entries of `state` already show.
     pub(super) fn log(&self, state: &mut State, logged: impl FnOnce() -> Logged) {
         // Acquire: pairs with the Release of `listen`. A write that misses it is told from what
-        // the values differ in. Relaxed: what is told stays told.
+        // the values differ in.
         let listening = self.listening.load(Acquire);
+        // Relaxed: what is told stays told.
         state.log(listening, self.told.load(Relaxed), logged);
     }
 

@@ -1,7 +1,7 @@
 //! Storage below paths of a store.
 
 use super::backend::{Backend, BackendError, Notice, Told};
-use super::error::StoreError;
+use super::failure::StoreError;
 use super::keeper::{Keeper, Target};
 use super::path::{Path, ToPath};
 use super::state::{Logged, State};
@@ -83,6 +83,8 @@ pub(super) struct Post {
     /// A time is set already.
     pub(super) armed: bool,
     pub(super) over: bool,
+    /// The thread has ended; what those hear who come too late.
+    ended: Option<Result<(), StoreError>>,
     waiting: Vec<Arc<Slot>>,
 }
 
@@ -153,16 +155,17 @@ impl Shared {
     pub(super) fn committed(&self, slot: &Arc<Slot>, number: u64) {
         // Answered outside of the lock: wakers are the executor's.
         let answered = slot.committed(number);
-        if self.post.lock().over {
-            slot.end();
-        } else if !answered {
-            return;
+        let over = self.post.lock().ended.clone();
+        match over {
+            Some(answer) => slot.end(answer),
+            None if !answered => return,
+            None => {}
         }
         self.forget(slot);
     }
 
     pub(super) fn forget(&self, slot: &Arc<Slot>) {
-        slot.end();
+        slot.end(Ok(()));
         self.post.lock().waiting.retain(|other| !Arc::ptr_eq(other, slot));
     }
 
@@ -182,12 +185,24 @@ impl Shared {
     }
 
     /// The thread has ended: nobody waits any more.
-    pub(super) fn ended(&self) {
+    fn ended(&self, answer: &Result<(), StoreError>) {
         let mut post = self.post.lock();
         post.over = true;
+        post.ended = Some(answer.clone());
         let waiting = std::mem::take(&mut post.waiting);
         drop(post);
-        waiting.iter().for_each(|slot| slot.end());
+        waiting.iter().for_each(|slot| slot.end(answer.clone()));
+    }
+}
+
+/// In a mount's thread: tells those who wait when it ends, in whatever way.
+pub(super) struct Ending(pub(super) Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let source = || BackendError::failed("keep what is stored", "the mount's thread panicked");
+        let lost = || StoreError::Storage { mount: self.0.path.clone(), source: source() };
+        self.0.ended(&if thread::panicking() { Err(lost()) } else { Ok(()) });
     }
 }
 
@@ -411,7 +426,7 @@ impl MountBuilder<'_> {
     /// # Errors
     /// [`StoreError::Path`]; [`StoreError::Storage`] if it cannot be loaded;
     /// [`StoreError::NotEmpty`] if the store has values there; [`StoreError::Mounted`];
-    /// [`StoreError::ZeroDuration`].
+    /// [`StoreError::ZeroDuration`]; [`StoreError::Write`] inside a computed.
     pub fn build(self) -> Result<Mount, StoreError> {
         let Self { store, path, backend, behind, patience } = self;
         let rule = match behind {
@@ -430,6 +445,9 @@ impl MountBuilder<'_> {
             counts: Counts::default(),
         });
         let core = &store.core;
+        if let Some(refusal) = Frame::current().writes.refusal() {
+            return Err(refusal.into());
+        }
         core.mounts.add(&shared)?;
         let running = start(core, &shared, backend);
         let mut table = core.mounts.table.lock();

@@ -1,6 +1,6 @@
 //! Waiting until a write has been stored.
 
-use super::error::StoreError;
+use super::failure::StoreError;
 use super::mount::Shared;
 use super::path::Path;
 use crate::sync::{Event, Mutex};
@@ -44,33 +44,33 @@ impl Slot {
     /// The write has been committed with this number. True: it was answered with that.
     pub(super) fn committed(&self, number: u64) -> bool {
         self.state.lock().number = Some(number);
-        self.answer_if_known(false)
+        self.answer_if_known(None)
     }
 
     /// Writes up to `number` were tried; something of this one's path may have failed. True: this
     /// one is answered.
     pub(super) fn tried(&self, number: u64, failed: Option<&StoreError>) -> bool {
         self.state.lock().tries.push((number, failed.cloned()));
-        self.answer_if_known(false)
+        self.answer_if_known(None)
     }
 
-    /// Nobody waits, or it will not be tried any more.
-    pub(super) fn end(&self) {
-        self.answer_if_known(true);
+    /// Nobody waits, or it will not be tried any more: then this is the answer.
+    pub(super) fn end(&self, answer: Result<(), StoreError>) {
+        self.answer_if_known(Some(answer));
     }
 
-    fn answer_if_known(&self, ends: bool) -> bool {
+    fn answer_if_known(&self, otherwise: Option<Result<(), StoreError>>) -> bool {
         let mut state = self.state.lock();
         if state.is_over {
             return true;
         }
         let own = state.number.unwrap_or(u64::MAX);
         let known = state.tries.iter().find(|(tried, _)| *tried >= own);
-        let answer = match known {
-            Some((_, None)) => Ok(()),
-            Some((_, Some(failed))) => Err(failed.clone()),
-            None if ends => Ok(()),
-            None => return false,
+        let answer = match (known, otherwise) {
+            (Some((_, None)), _) => Ok(()),
+            (Some((_, Some(failed))), _) => Err(failed.clone()),
+            (None, Some(answer)) => answer,
+            (None, None) => return false,
         };
         (state.answer, state.is_over) = (Some(answer), true);
         let waker = state.waker.take();

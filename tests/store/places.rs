@@ -6,6 +6,8 @@ use isobar::store::{Path, Store, StoreError, Value};
 use isobar::{batch, computed, effect, signal, snapshot, transaction};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
 #[test]
 fn a_parent_reads_as_the_tree_of_its_children_in_the_order_of_their_names() -> Done {
@@ -274,4 +276,55 @@ fn an_atom_is_a_typed_place_with_a_default() -> Done {
     assert!(volume.delete()?);
     assert_eq!((volume.get()?, volume.path().as_str()), (5, "/audio/volume"));
     Ok(())
+}
+
+#[test]
+fn an_equality_that_panics_is_the_writers_and_nothing_is_written() {
+    in_graph(|_| {
+        let store = Store::new();
+        store.at("/a").set(1).unwrap();
+        let panics = |_: &Value, _: &Value| -> bool { panic!("which is which?") };
+        let wrote = catch_unwind(AssertUnwindSafe(|| {
+            store.at("/a").write().equality(panics).set(2).map(drop_it)
+        }));
+        assert!(wrote.is_err());
+        assert_eq!(store.at("/a").get().unwrap(), Some(1));
+        assert!(store.at("/a").set(3).unwrap());
+    });
+}
+
+fn drop_it(_: bool) {}
+
+#[test]
+fn awaited_updates_beside_each_other_are_all_kept() {
+    in_graph(|_| {
+        let store = Store::new();
+        let slow = store.subscribe("/n", |_| thread::yield_now()).unwrap();
+        let awaited = store.asynchronous();
+        let places: Vec<_> = (0..10).map(|_| awaited.at("/n")).collect();
+        let updates = places.iter().map(|n| n.update(|n: Option<u32>| n.unwrap_or(0) + 1));
+        let done = futures::executor::block_on(futures::future::join_all(updates));
+        assert!(done.into_iter().all(|done| done.unwrap()));
+        assert_eq!(awaited.at("/n").get().unwrap(), Some(10));
+        drop(slow);
+    });
+}
+
+#[test]
+fn of_many_threads_one_inserts_the_default_and_all_get_it() {
+    in_graph(|g| {
+        for round in 0..50 {
+            let store = Store::new();
+            let got: Vec<u32> = thread::scope(|threads| {
+                let insert = |n: u32| {
+                    let place = store.at("/first");
+                    threads.spawn(move || g.enter(|| place.get_or_insert(n).unwrap()))
+                };
+                let all = [1, 2, 3].map(insert);
+                all.map(|thread| thread.join().unwrap()).into()
+            });
+            let first: u32 = store.at("/first").get().unwrap().unwrap();
+            assert_eq!(got, [first; 3], "in round {round}");
+        }
+    });
 }

@@ -102,7 +102,7 @@ impl Keeper {
             let through = matches!(self.shared.rule, Rule::Through);
             if through || work.flush || work.due || work.over {
                 self.timer = None;
-                self.store(work.flush);
+                self.store();
             }
             if work.over {
                 return;
@@ -210,7 +210,7 @@ impl Keeper {
     }
 
     /// Stores what is different, and answers who waits for it.
-    fn store(&mut self, flush: bool) {
+    fn store(&mut self) {
         let number = self.target.number;
         let mut failed = BTreeMap::new();
         // So often in a row nothing was stored at all.
@@ -232,10 +232,8 @@ impl Keeper {
         }
         self.count_pending();
         let failed = self.settle_failed(failed);
-        let unheard = self.shared.tried(number, failed);
-        // Whoever flushes has heard; else each is told once.
-        for error in unheard.iter().filter(|_| !flush) {
-            self.report(error);
+        for error in self.shared.tried(number, failed) {
+            self.report(&error);
         }
     }
 
@@ -283,19 +281,21 @@ impl Keeper {
     /// What was not stored is taken back, or tried again at the next time.
     fn settle_failed(&mut self, failed: BTreeMap<Path, Reason>) -> Vec<(Path, StoreError)> {
         let behind = matches!(self.shared.rule, Rule::Behind { .. });
-        let mut back = Vec::new();
-        let mut errors = Vec::new();
+        let (mut back, mut errors, mut later) = (Vec::new(), Vec::new(), None);
         for (path, reason) in failed {
             let error = match reason {
                 Reason::Conflict => StoreError::Conflict { path: path.clone() },
-                Reason::Failed(source) if behind => self.failed(source),
+                Reason::Failed(source) if behind => {
+                    later = Some(self.failed(source));
+                    continue;
+                }
                 Reason::Failed(source) => StoreError::NotStored { path: path.clone(), source },
             };
-            if !matches!(error, StoreError::Storage { .. }) {
-                back.push(path.clone());
-            }
+            back.push(path.clone());
             errors.push((path, error));
         }
+        // One for all of them.
+        errors.extend(later.map(|error| (self.shared.path.clone(), error)));
         self.take_back(back);
         errors
     }

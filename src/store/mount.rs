@@ -170,14 +170,15 @@ impl Shared {
     }
 
     /// Answers those who wait for writes up to `number`, with what has failed of them. Those
-    /// failures that nobody waits for are given back.
+    /// failures that nobody was answered with are given back.
     pub(super) fn tried(&self, number: u64, failed: Vec<(Path, StoreError)>) -> Vec<StoreError> {
         let waiting = std::mem::take(&mut self.post.lock().waiting);
         let mut unheard = failed.clone();
         let open = waiting.into_iter().filter(|slot| {
             let own = failed.iter().find(|(path, _)| path.starts_with(&slot.path));
-            unheard.retain(|(path, _)| !path.starts_with(&slot.path));
-            !slot.tried(number, own.map(|(_, error)| error))
+            let answered = slot.tried(number, own.map(|(_, error)| error));
+            unheard.retain(|(path, _)| !answered || !path.starts_with(&slot.path));
+            !answered
         });
         let open: Vec<_> = open.collect();
         self.post.lock().waiting.extend(open);

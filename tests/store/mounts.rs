@@ -226,7 +226,6 @@ fn a_failure_in_a_batch_or_effect_is_told_to_who_listens_for_it() {
         let told = told.take();
         assert!(told.len() == 1 && told[0].contains("/kept/bad"), "{told:?}");
         failures.expect_silence();
-        // Or to who flushes.
         batch(|| store.at("/kept/bad").set(3)).unwrap();
         drop(store.flush());
         assert_eq!(backend.stored(), in_memory(&store));
@@ -327,7 +326,7 @@ fn the_clock_alone_has_it_written_again_and_again() {
 
 #[test]
 fn a_flush_that_fails_keeps_exactly_what_was_not_stored() {
-    in_graph(|_| {
+    in_reporting_graph(|_, failures| {
         let (store, backend, clock) = (Store::new(), Scripted::new(), Clock::manual());
         let behind = store.mount("/kept", backend.clone());
         let mount = behind.write_behind(&clock, Duration::from_secs(1)).build().unwrap();
@@ -337,6 +336,7 @@ fn a_flush_that_fails_keeps_exactly_what_was_not_stored() {
         backend.refuse(&["m"]);
         let failed = mount.flush();
         assert!(matches!(failed, Err(StoreError::Storage { .. })), "{failed:?}");
+        failures.expect_silence();
         let groups = [vec!["/a", "/b", "/m", "/x", "/y"], vec!["/x", "/y"]];
         assert_eq!(backend.groups.take(), groups);
         assert_eq!((mount.stats().pending, mount.stats().stored), (1, 4));

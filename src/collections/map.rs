@@ -232,7 +232,7 @@ impl<K: Key, V: Item> ReadMap<K, V> {
     /// ```
     /// let prices = isobar::ReactiveMap::builder().name("prices").build();
     /// prices.insert("nut", 3);
-    /// let bill = prices.try_get("nut").and_then(|nut| Ok(nut + prices.try_get("bolt")?));
+    /// let bill = prices.try_get(&"nut").and_then(|nut| Ok(nut + prices.try_get(&"bolt")?));
     /// let refused = bill.unwrap_err().to_string();
     /// assert!(refused.starts_with("prices has no key \"bolt\""));
     /// ```

@@ -75,7 +75,7 @@ use std::sync::{Arc, Weak};
 ///
 /// A path is a place like any other in the graph: reading it inside a computed or effect makes a
 /// source of what is at the path and below, and of nothing else; a batch with writes to several
-/// paths and signals is one commit; a [`transaction`](crate::transaction) over paths is atomic; a
+/// paths and signals is one commit; a [`transaction`] over paths is atomic; a
 /// [`Snapshot`](crate::Snapshot) or [`Draft`](crate::Draft) takes the store with everything else.
 ///
 /// Clones are the same store. Without [mounts](Self::mount) it is in memory only.
@@ -94,7 +94,7 @@ pub struct Store {
     core: Arc<Core>,
 }
 
-pub(self) struct Core {
+struct Core {
     state: Signal<State>,
     derived: Signal<PersistentMap<Path, Derived>>,
     /// Was there ever a derived value?
@@ -215,7 +215,7 @@ impl Store {
         self.core.state.name()
     }
 
-    pub(self) fn from_weak(core: &Weak<Core>) -> Option<Self> {
+    fn from_weak(core: &Weak<Core>) -> Option<Self> {
         core.upgrade().map(|core| Self { core })
     }
 }

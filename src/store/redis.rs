@@ -39,7 +39,9 @@ const KEYS: [&str; 4] = ["values", "versions", "version", "changes"];
 ///
 /// With the prefix `app`, the hash `app:values` has the values as JSON by path, `app:versions` their
 /// versions, `app:version` the newest one, the stream `app:changes` who changed what, and
-/// `app:answer:*` for ten minutes the last answer given to a client. Write to them by this alone.
+/// `app:answer:*` for ten minutes the last answer given to a client. Write to them by this alone,
+/// and let the server evict none of them. In a cluster a prefix in braces (`{app}`) keeps them
+/// together.
 ///
 /// ```no_run
 /// # use isobar::store::Redis;

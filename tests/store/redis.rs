@@ -218,6 +218,7 @@ fn redis_reads_on_after_a_broken_connection() {
         for number in 0..5 {
             set(&mut one, &format!("before/{number}"), 1);
             server.ask(&["CLIENT", "KILL", "TYPE", "normal"]);
+            server.ask(&["SCRIPT", "FLUSH"]);
             set(&mut one, &format!("after/{number}"), 1);
             hear(&heard, &[format!("before/{number}"), format!("after/{number}")]);
             assert_eq!(get(&mut other, &format!("after/{number}")), Some(1.into()));

@@ -317,6 +317,7 @@ proptest! {
 #[cfg(feature = "watch")]
 mod edits {
     use super::*;
+    use crate::PATIENCE;
     use isobar::store::{Heard, Notice, Notices, Path};
     use std::time::Duration;
 
@@ -345,7 +346,7 @@ mod edits {
         }
 
         fn next(&self) -> Notice {
-            self.heard.next(Duration::from_secs(60)).expect("it is told")
+            self.heard.next(PATIENCE).expect("it is told")
         }
 
         /// Waits until all of these were told, and answers what else was.
@@ -489,8 +490,8 @@ mod edits {
         let (notices, heard) = Notices::channel();
         it.files.watch(notices).expect("it can be watched again");
         write(it.at("a.json"), "1");
-        assert!(matches!(heard.next(Duration::from_secs(60)), Some(Notice::Changed(_))));
+        assert!(matches!(heard.next(PATIENCE), Some(Notice::Changed(_))));
         // The first one's thread has ended, so nobody is left to tell.
-        assert!(it.heard.next(Duration::from_secs(60)).is_none());
+        assert!(it.heard.next(PATIENCE).is_none());
     }
 }

@@ -15,6 +15,9 @@ use std::io::Write;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+/// How long a test waits for what has to come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 fn path(text: &str) -> Path {
     text.parse().expect("it is a path")
 }

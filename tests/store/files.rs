@@ -136,16 +136,18 @@ fn a_segment_too_long_for_a_file_is_refused_by_name() {
     let base = directory();
     let mut files = open(base.path());
     let (fits, long) = ("x".repeat(250), "ü".repeat(128));
-    let changes = [put(&fits, 1), put(&format!("{long}/a"), 2), put("b", 3)];
+    let mut changes: Vec<_> = (0..100).map(|it| put(&format!("{fits}/{it}"), it)).collect();
+    changes.push(put(&format!("{long}/a"), 2));
+    changes.push(put("b", 3));
     match files.apply(&changes).expect_err("a segment is too long") {
         ApplyError::Backend { applied, source } => {
-            assert_eq!(applied, 1);
+            assert_eq!(applied, 100);
             let told = source.to_string();
             assert!(told.contains(&long) && told.contains("256 bytes"), "{told}");
         }
         other => panic!("{other}"),
     }
-    assert_eq!(all(&mut files).len(), 1);
+    assert_eq!(all(&mut files).len(), 100);
 }
 
 #[test]
@@ -168,11 +170,11 @@ fn what_a_kill_leaves_is_cleaned_up_on_opening() {
     let base = directory();
     set(&mut open(base.path()), "a/b", 1);
     fs::create_dir_all(base.path().join("x/y")).expect("directories");
-    write(base.path().join("a/.isobar-unfinished"), "{ \"ha");
-    write(base.path().join("x/y/.isobar-unfinished"), "");
+    write(base.path().join("a/.isobar-unfinished-0"), "{ \"ha");
+    write(base.path().join("x/y/.isobar-unfinished-7"), "");
     let mut files = open(base.path());
     assert_eq!(tree(base.path()), ["a/b.json".to_string()].into());
-    assert!(!base.path().join("a/.isobar-unfinished").exists());
+    assert!(!base.path().join("a/.isobar-unfinished-0").exists());
     assert_eq!(all(&mut files).len(), 1);
 }
 
@@ -317,7 +319,7 @@ proptest! {
 #[cfg(feature = "watch")]
 mod edits {
     use super::*;
-    use crate::PATIENCE;
+    use crate::{PATIENCE, Watchdog};
     use isobar::store::{Heard, Notice, Notices, Path};
     use std::time::Duration;
 
@@ -325,6 +327,7 @@ mod edits {
         base: TempDir,
         files: Files,
         heard: Heard,
+        _watchdog: Watchdog,
     }
 
     /// Files that are watched, with values at these paths.
@@ -337,7 +340,8 @@ mod edits {
         }
         let (notices, heard) = Notices::channel();
         files.watch(notices).expect("it can be watched");
-        Watched { base, files, heard }
+        let _watchdog = Watchdog::of("edits of files");
+        Watched { base, files, heard, _watchdog }
     }
 
     impl Watched {

@@ -74,7 +74,7 @@ fn server(directory: &FilePath, fsync: &str) -> Option<Server> {
     command.args(["--appendfsync", fsync, "--dir"]).arg(directory).stdout(Stdio::piped());
     let mut server = Server(command.spawn().ok()?);
     let lines = BufReader::new(server.0.stdout.take()?).lines().map_while(Result::ok);
-    let mut lines = lines.skip_while(|line| !line.contains("Ready to accept connections"));
+    let mut lines = lines.skip_while(|line| !line.contains("ready to accept connections"));
     lines.next()?;
     std::thread::spawn(move || lines.for_each(drop));
     Some(server)

@@ -128,7 +128,7 @@ impl FilesBuilder {
             _lock: lock,
         };
         files.clean_up().map_err(failed)?;
-        files.sync([&*files.base, files.base.parent().unwrap_or(&files.base)]).map_err(failed)?;
+        files.sync(&[&files.base, files.directory_of(&files.base)]).map_err(failed)?;
         Ok(files)
     }
 }
@@ -204,7 +204,7 @@ impl Files {
                 }
             }
         }
-        if let Err((at, error)) = sync_all(&ready) {
+        if let Err((at, error)) = sync_contents(&ready) {
             failed = Err(BackendError::failed(format!("writing {}", changes[at].path), error));
             ready.truncate(at);
         }
@@ -284,14 +284,12 @@ impl Files {
 
     /// Makes names durable that were given or taken in directories. Those that are gone again are
     /// missing in one that is among them.
-    fn sync<'a>(&self, directories: impl IntoIterator<Item = &'a FilePath>) -> io::Result<()> {
-        for directory in directories {
-            match sync_directory(directory) {
-                Err(error) if !is_absence(&error) => return Err(named(directory, error)),
-                _ => {}
-            }
-        }
-        Ok(())
+    fn sync(&self, directories: &[&FilePath]) -> io::Result<()> {
+        let synced = sync_all(directories.len(), |at| match sync_directory(directories[at]) {
+            Err(error) if is_absence(&error) => Ok(()),
+            synced => synced,
+        });
+        synced.map_err(|(at, error)| named(directories[at], error))
     }
 
     fn value_in(&self, path: &Path, file: &FilePath) -> Result<Option<Stored>, BackendError> {
@@ -375,7 +373,8 @@ impl Backend for Files {
             }
         }
         // Nothing is known to be stored unless the names are.
-        self.sync(changed.iter().map(|it| &**it)).map_err(|error| ApplyError::Backend {
+        let changed: Vec<&FilePath> = changed.iter().map(|it| &**it).collect();
+        self.sync(&changed).map_err(|error| ApplyError::Backend {
             applied: 0,
             source: BackendError::failed("writing directories", error),
         })?;
@@ -455,26 +454,37 @@ impl Drop for Unfinished {
     }
 }
 
-/// Has the disk write all files, or says the first of those that failed.
-fn sync_all(ready: &[Ready]) -> Result<(), (usize, io::Error)> {
+fn sync_contents(ready: &[Ready]) -> Result<(), (usize, io::Error)> {
+    sync_all(ready.len(), |at| match &ready[at].unfinished {
+        Some(unfinished) => unfinished.file.sync_all(),
+        None => Ok(()),
+    })
+}
+
+/// Synchronizes so many, and says the first of those that failed.
+fn sync_all(
+    count: usize,
+    sync: impl Fn(usize) -> io::Result<()> + Sync,
+) -> Result<(), (usize, io::Error)> {
     // Whoever waits alone pays for the disk's journal alone: a hundred files one after another take
     // 300 ms, by four threads 20 ms.
-    let sync = |part: usize| {
-        let each = ready.iter().enumerate().skip(part).step_by(SYNCING);
-        let mut files = each.filter_map(|(at, it)| Some((at, it.unfinished.as_ref()?)));
-        files.find_map(|(at, it)| it.file.sync_all().err().map(|error| (at, error)))
+    let sync_part = |part: usize| {
+        let mut each = (part..count).step_by(SYNCING);
+        each.find_map(|at| sync(at).err().map(|error| (at, error)))
     };
+    let sync_part = &sync_part;
     let failed = thread::scope(|scope| {
-        let parts = 1..SYNCING.min(ready.len());
-        let threads: Vec<_> = parts
-            .map(|part| (part, thread::Builder::new().spawn_scoped(scope, move || sync(part))))
-            .collect();
-        let mut failed = Vec::from_iter(sync(0));
+        let start = |part| {
+            let thread = thread::Builder::new().spawn_scoped(scope, move || sync_part(part));
+            (part, thread)
+        };
+        let threads: Vec<_> = (1..SYNCING.min(count)).map(start).collect();
+        let mut failed = Vec::from_iter(sync_part(0));
         for (part, thread) in threads {
             // Where the system gives no more threads, this one does it all.
             failed.extend(match thread {
                 Ok(thread) => thread.join().expect("nothing in it panics"),
-                Err(_) => sync(part),
+                Err(_) => sync_part(part),
             });
         }
         failed

@@ -35,8 +35,8 @@ use walk::{Found, is_absence, is_inside, named, walk};
 /// small letters. Hidden files, and files with other extensions, are let be.
 ///
 /// A file is replaced as a whole, under a temporary name first, and is on the disk when
-/// [`apply`](Backend::apply) returns. Several changes in one call are written together, which spares
-/// most of the waiting for the disk, and take their places one after another: after a crash the
+/// [`apply`](Backend::apply) returns. Several changes in one call are written together, which
+/// spares most of the waiting for the disk, and take their places one after another: after a crash the
 /// first of them may be there without the others, each whole. There are no versions.
 ///
 /// One process at a time has the directory, by a lock on `.isobar-lock` in it. With the feature

@@ -178,6 +178,20 @@ impl Store {
         StoreBuilder::default()
     }
 
+    /// A store of the current graph that is kept in one file of an embedded database: the choice
+    /// where nothing speaks for another. The same as [`mount`](Self::mount) of an [`Embedded`] at
+    /// the root.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] if the file cannot be opened, or another process has it.
+    #[cfg(feature = "redb")]
+    #[track_caller]
+    pub fn open(file: impl AsRef<std::path::Path>) -> Result<Self, StoreError> {
+        let store = Self::new();
+        store.mount("/", Embedded::open(file)?).build()?;
+        Ok(store)
+    }
+
     /// A place in the store, to read and to write. What is no path is an error of the first read
     /// or write.
     pub fn at(&self, path: impl ToPath) -> At {

@@ -20,6 +20,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
+use std::thread;
 #[cfg(feature = "watch")]
 use std::time::Duration;
 use walk::{Found, is_absence, is_inside, named, walk};
@@ -34,9 +35,9 @@ use walk::{Found, is_absence, is_inside, named, walk};
 /// small letters. Hidden files, and files with other extensions, are let be.
 ///
 /// A file is replaced as a whole, under a temporary name first, and is on the disk when
-/// [`apply`](Backend::apply) returns: two or three times that call waits for the disk, for each
-/// value. Several changes are not atomic: after a crash the first of them may be there without
-/// the others, each whole. There are no versions.
+/// [`apply`](Backend::apply) returns. Several changes in one call are written together, which
+/// spares most of the waiting for the disk, and take their places one after another: after a crash the
+/// first of them may be there without the others, each whole. There are no versions.
 ///
 /// One process at a time has the directory, by a lock on `.isobar-lock` in it. With the feature
 /// `watch` the edits of others are noticed; a file that cannot be read changes nothing
@@ -66,7 +67,7 @@ pub struct Files {
     #[cfg(feature = "watch")]
     edits: Option<edits::Edits>,
     /// Held as long as it is open.
-    _lock: File,
+    lock: File,
 }
 
 /// How to open [`Files`].
@@ -124,11 +125,19 @@ impl FilesBuilder {
             debounce: self.debounce,
             #[cfg(feature = "watch")]
             edits: None,
-            _lock: lock,
+            lock,
         };
         files.clean_up().map_err(failed)?;
-        files.sync([&*files.base, files.base.parent().unwrap_or(&files.base)]).map_err(failed)?;
+        files.sync(&[&files.base, files.directory_of(&files.base)]).map_err(failed)?;
         Ok(files)
+    }
+}
+
+/// Closing the file would do, had not perhaps another thread begun a process at this moment, which
+/// holds the same lock until it runs its program.
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
     }
 }
 
@@ -161,7 +170,12 @@ impl Files {
             }
         })?;
         for directory in directories.iter().rev() {
-            remove_file(&directory.join(names::UNFINISHED))?;
+            for entry in fs::read_dir(directory)? {
+                let entry = entry?;
+                if entry.file_name().to_string_lossy().starts_with(names::UNFINISHED) {
+                    remove_file(&entry.path())?;
+                }
+            }
             if *directory != self.base {
                 // It fails if anything is in it.
                 let _ = fs::remove_dir(directory);
@@ -180,38 +194,65 @@ impl Files {
         file.parent().unwrap_or(&self.base)
     }
 
-    /// Stores one change; the directories that have to be synchronized join `changed`.
-    fn store(&self, change: &Change, changed: &mut Changed) -> Result<(), BackendError> {
-        let file = self.file(&change.path)?;
-        match &change.value {
-            Some(value) => {
-                let written = self.format.write(value);
-                let text = written.map_err(|error| {
-                    BackendError::failed(format!("writing a value for {}", file.display()), error)
-                })?;
-                self.replace(&file, &text, changed).map_err(|error| {
-                    BackendError::failed(format!("writing {}", change.path), error)
-                })
+    /// Stores changes up to the first that fails, and says how many; the directories that have to
+    /// be synchronized join `changed`.
+    fn store(
+        &self,
+        changes: &[Change],
+        changed: &mut Changed,
+    ) -> (usize, Result<(), BackendError>) {
+        let mut ready = Vec::with_capacity(changes.len());
+        let mut failed = Ok(());
+        for (change, number) in changes.iter().zip(0..) {
+            match self.prepare(change, number, changed) {
+                Ok(it) => ready.push(it),
+                Err(error) => {
+                    failed = Err(error);
+                    break;
+                }
             }
-            None => self
-                .remove(&file, changed)
-                .map_err(|error| BackendError::failed(format!("removing {}", change.path), error)),
+        }
+        if let Err((at, error)) = sync_contents(&ready) {
+            failed = Err(BackendError::failed(format!("writing {}", changes[at].path), error));
+            ready.truncate(at);
+        }
+        for (at, it) in ready.iter().enumerate() {
+            if let Err(error) = self.put_in_place(it, changed) {
+                let what = format!("storing {}", changes[at].path);
+                return (at, Err(BackendError::failed(what, error)));
+            }
+        }
+        (ready.len(), failed)
+    }
+
+    /// What can fail for want of space or rights, without touching what is there.
+    fn prepare(
+        &self,
+        change: &Change,
+        number: usize,
+        changed: &mut Changed,
+    ) -> Result<Ready, BackendError> {
+        let file = self.file(&change.path)?;
+        let Some(value) = &change.value else { return Ok(Ready { file, unfinished: None }) };
+        let text = self.format.write(value).map_err(|error| {
+            BackendError::failed(format!("writing a value for {}", file.display()), error)
+        })?;
+        let directory = self.directory_of(&file);
+        let unfinished = self.make_directories(directory, changed).and_then(|()| {
+            Unfinished::write(directory, number, &file, &text).map_err(|error| named(&file, error))
+        });
+        match unfinished {
+            Ok(unfinished) => Ok(Ready { file, unfinished: Some(unfinished) }),
+            Err(error) => Err(BackendError::failed(format!("writing {}", change.path), error)),
         }
     }
 
-    fn replace(&self, file: &FilePath, text: &[u8], changed: &mut Changed) -> io::Result<()> {
-        let directory = self.directory_of(file);
-        self.make_directories(directory, changed)?;
-        let unfinished = directory.join(names::UNFINISHED);
-        let renamed = write_whole(&unfinished, file, text)
-            .and_then(|()| fs::rename(&unfinished, file))
-            .map_err(|error| named(file, error));
-        if renamed.is_err() {
-            // What is left of it is cleaned up on opening at the latest.
-            let _ = fs::remove_file(&unfinished);
-        }
-        changed.insert(directory.to_path_buf());
-        renamed
+    fn put_in_place(&self, ready: &Ready, changed: &mut Changed) -> io::Result<()> {
+        let Ready { file, unfinished: Some(unfinished) } = ready else {
+            return self.remove(&ready.file, changed);
+        };
+        changed.insert(self.directory_of(file).to_path_buf());
+        fs::rename(&unfinished.name, file).map_err(|error| named(file, error))
     }
 
     /// Those that are missing on the way to one inside.
@@ -251,14 +292,12 @@ impl Files {
 
     /// Makes names durable that were given or taken in directories. Those that are gone again are
     /// missing in one that is among them.
-    fn sync<'a>(&self, directories: impl IntoIterator<Item = &'a FilePath>) -> io::Result<()> {
-        for directory in directories {
-            match sync_directory(directory) {
-                Err(error) if !is_absence(&error) => return Err(named(directory, error)),
-                _ => {}
-            }
-        }
-        Ok(())
+    fn sync(&self, directories: &[&FilePath]) -> io::Result<()> {
+        let synced = sync_all(directories.len(), |at| match sync_directory(directories[at]) {
+            Err(error) if is_absence(&error) => Ok(()),
+            synced => synced,
+        });
+        synced.map_err(|(at, error)| named(directories[at], error))
     }
 
     fn value_in(&self, path: &Path, file: &FilePath) -> Result<Option<Stored>, BackendError> {
@@ -275,8 +314,25 @@ impl Files {
     }
 }
 
+/// So many threads wait for the disk, which serves them together.
+const SYNCING: usize = 4;
+/// So many files are open at once.
+const AT_ONCE: usize = 64;
+
 /// Directories in which names were given or taken.
 type Changed = BTreeSet<PathBuf>;
+
+/// A change that only has to take its place: a file written anew, or one to be removed.
+struct Ready {
+    file: PathBuf,
+    unfinished: Option<Unfinished>,
+}
+
+/// A file under a temporary name.
+struct Unfinished {
+    name: PathBuf,
+    file: File,
+}
 
 /// A format's error does not say of which file it speaks.
 #[derive(Debug, thiserror::Error)]
@@ -315,17 +371,18 @@ impl Backend for Files {
 
     fn apply(&mut self, changes: &[Change]) -> Result<Vec<Option<Version>>, ApplyError> {
         let mut changed = Changed::new();
-        let mut applied = 0;
-        let mut stored = Ok(());
-        for change in changes {
-            stored = self.store(change, &mut changed);
+        let (mut applied, mut stored) = (0, Ok(()));
+        for some in changes.chunks(AT_ONCE) {
+            let (count, outcome) = self.store(some, &mut changed);
+            applied += count;
+            stored = outcome;
             if stored.is_err() {
                 break;
             }
-            applied += 1;
         }
         // Nothing is known to be stored unless the names are.
-        self.sync(changed.iter().map(|it| &**it)).map_err(|error| ApplyError::Backend {
+        let changed: Vec<&FilePath> = changed.iter().map(|it| &**it).collect();
+        self.sync(&changed).map_err(|error| ApplyError::Backend {
             applied: 0,
             source: BackendError::failed("writing directories", error),
         })?;
@@ -377,16 +434,70 @@ fn lock(base: &FilePath) -> Result<File, BackendError> {
     }
 }
 
-/// Writes a file to the disk that is to stand in for another, with that one's permissions.
-fn write_whole(unfinished: &FilePath, replaced: &FilePath, text: &[u8]) -> io::Result<()> {
-    let mut file = File::create(unfinished)?;
-    match fs::metadata(replaced) {
-        Ok(found) => file.set_permissions(found.permissions())?,
-        Err(error) if is_absence(&error) => {}
-        Err(error) => return Err(error),
+impl Unfinished {
+    /// A file that is to stand in for another, with that one's permissions.
+    fn write(
+        directory: &FilePath,
+        number: usize,
+        replaced: &FilePath,
+        text: &[u8],
+    ) -> io::Result<Self> {
+        let name = directory.join(format!("{}-{number}", names::UNFINISHED));
+        let file = File::create(&name)?;
+        let mut this = Self { name, file };
+        match fs::metadata(replaced) {
+            Ok(found) => this.file.set_permissions(found.permissions())?,
+            Err(error) if is_absence(&error) => {}
+            Err(error) => return Err(error),
+        }
+        this.file.write_all(text)?;
+        Ok(this)
     }
-    file.write_all(text)?;
-    file.sync_all()
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // It fails if the file has taken its place; what is left is cleaned up on opening.
+        let _ = fs::remove_file(&self.name);
+    }
+}
+
+fn sync_contents(ready: &[Ready]) -> Result<(), (usize, io::Error)> {
+    sync_all(ready.len(), |at| match &ready[at].unfinished {
+        Some(unfinished) => unfinished.file.sync_all(),
+        None => Ok(()),
+    })
+}
+
+/// Synchronizes so many, and says the first of those that failed.
+fn sync_all(
+    count: usize,
+    sync: impl Fn(usize) -> io::Result<()> + Sync,
+) -> Result<(), (usize, io::Error)> {
+    // Whoever waits alone pays for the disk's journal alone: a hundred files one after another take
+    // 300 ms, by four threads 20 ms.
+    let sync_part = |part: usize| {
+        let mut each = (part..count).step_by(SYNCING);
+        each.find_map(|at| sync(at).err().map(|error| (at, error)))
+    };
+    let sync_part = &sync_part;
+    let failed = thread::scope(|scope| {
+        let start = |part| {
+            let thread = thread::Builder::new().spawn_scoped(scope, move || sync_part(part));
+            (part, thread)
+        };
+        let threads: Vec<_> = (1..SYNCING.min(count)).map(start).collect();
+        let mut failed = Vec::from_iter(sync_part(0));
+        for (part, thread) in threads {
+            // Where the system gives no more threads, this one does it all.
+            failed.extend(match thread {
+                Ok(thread) => thread.join().expect("nothing in it panics"),
+                Err(_) => sync_part(part),
+            });
+        }
+        failed
+    });
+    failed.into_iter().min_by_key(|(at, _)| *at).map_or(Ok(()), Err)
 }
 
 /// Only of plain files: another could keep its reader waiting for ever.

@@ -37,9 +37,11 @@ const KEYS: [&str; 4] = ["values", "versions", "version", "changes"];
 /// [`timeout`](RedisBuilder::timeout), and what a resolver of names needs. A call that fails is
 /// repeated once on a new connection; a change is not stored twice by that.
 ///
-/// With the prefix `app`, the hash `app:values` has the values as JSON by path, `app:versions` their
-/// versions, `app:version` the newest one, the stream `app:changes` who changed what, and
-/// `app:answer:*` for ten minutes the last answer given to a client. Write to them by this alone.
+/// With the prefix `app`, the hash `app:values` has the values as JSON by path, `app:versions`
+/// their versions, `app:version` the newest one, the stream `app:changes` who changed what, and
+/// `app:answer:*` for ten minutes the last answer given to a client. Write to them by this alone,
+/// and let the server evict none of them. In a cluster a prefix in braces (`{app}`) keeps them
+/// together.
 ///
 /// ```no_run
 /// # use isobar::store::Redis;
@@ -146,8 +148,8 @@ impl Server {
 }
 
 impl Redis {
-    /// On a server, by a URL: `redis://:password@host:port/database`, `redis+unix:///socket`. With a
-    /// feature for TLS of the crate `redis`, also `rediss://`.
+    /// On a server, by a URL: `redis://:password@host:port/database`, `redis+unix:///socket`. With
+    /// a feature for TLS of the crate `redis`, also `rediss://`.
     pub fn builder(url: impl Into<String>) -> RedisBuilder {
         RedisBuilder {
             url: url.into(),

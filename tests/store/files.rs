@@ -136,16 +136,18 @@ fn a_segment_too_long_for_a_file_is_refused_by_name() {
     let base = directory();
     let mut files = open(base.path());
     let (fits, long) = ("x".repeat(250), "ü".repeat(128));
-    let changes = [put(&fits, 1), put(&format!("{long}/a"), 2), put("b", 3)];
+    let mut changes: Vec<_> = (0..100).map(|it| put(&format!("{fits}/{it}"), it)).collect();
+    changes.push(put(&format!("{long}/a"), 2));
+    changes.push(put("b", 3));
     match files.apply(&changes).expect_err("a segment is too long") {
         ApplyError::Backend { applied, source } => {
-            assert_eq!(applied, 1);
+            assert_eq!(applied, 100);
             let told = source.to_string();
             assert!(told.contains(&long) && told.contains("256 bytes"), "{told}");
         }
         other => panic!("{other}"),
     }
-    assert_eq!(all(&mut files).len(), 1);
+    assert_eq!(all(&mut files).len(), 100);
 }
 
 #[test]
@@ -168,11 +170,11 @@ fn what_a_kill_leaves_is_cleaned_up_on_opening() {
     let base = directory();
     set(&mut open(base.path()), "a/b", 1);
     fs::create_dir_all(base.path().join("x/y")).expect("directories");
-    write(base.path().join("a/.isobar-unfinished"), "{ \"ha");
-    write(base.path().join("x/y/.isobar-unfinished"), "");
+    write(base.path().join("a/.isobar-unfinished-0"), "{ \"ha");
+    write(base.path().join("x/y/.isobar-unfinished-7"), "");
     let mut files = open(base.path());
     assert_eq!(tree(base.path()), ["a/b.json".to_string()].into());
-    assert!(!base.path().join("a/.isobar-unfinished").exists());
+    assert!(!base.path().join("a/.isobar-unfinished-0").exists());
     assert_eq!(all(&mut files).len(), 1);
 }
 
@@ -317,6 +319,7 @@ proptest! {
 #[cfg(feature = "watch")]
 mod edits {
     use super::*;
+    use crate::{PATIENCE, Watchdog};
     use isobar::store::{Heard, Notice, Notices, Path};
     use std::time::Duration;
 
@@ -324,6 +327,7 @@ mod edits {
         base: TempDir,
         files: Files,
         heard: Heard,
+        _watchdog: Watchdog,
     }
 
     /// Files that are watched, with values at these paths.
@@ -336,7 +340,8 @@ mod edits {
         }
         let (notices, heard) = Notices::channel();
         files.watch(notices).expect("it can be watched");
-        Watched { base, files, heard }
+        let _watchdog = Watchdog::of("edits of files");
+        Watched { base, files, heard, _watchdog }
     }
 
     impl Watched {
@@ -345,7 +350,7 @@ mod edits {
         }
 
         fn next(&self) -> Notice {
-            self.heard.next(Duration::from_secs(60)).expect("it is told")
+            self.heard.next(PATIENCE).expect("it is told")
         }
 
         /// Waits until all of these were told, and answers what else was.
@@ -420,14 +425,19 @@ mod edits {
     #[test]
     fn what_is_written_step_by_step_is_told_as_a_whole() {
         let mut it = watched(&[]);
+        let base = it.base.path().to_path_buf();
+        let mut hear_until = |found: Option<Value>| loop {
+            assert_eq!(it.hear(&["a/b/c/d"]), [].into());
+            if get(&mut it.files, "a/b/c/d") == found {
+                return;
+            }
+        };
         for round in 0..20 {
-            fs::create_dir_all(it.at("a/b/c")).expect("directories");
-            write(it.at("a/b/c/d.json"), &round.to_string());
-            while get(&mut it.files, "a/b/c/d") != Some(round.into())
-                || it.hear(&["a/b/c/d"]).len() > 0
-            {}
-            fs::remove_dir_all(it.at("a")).expect("it is there");
-            while it.hear(&["a/b/c/d"]).len() > 0 || get(&mut it.files, "a/b/c/d").is_some() {}
+            fs::create_dir_all(base.join("a/b/c")).expect("directories");
+            write(base.join("a/b/c/d.json"), &round.to_string());
+            hear_until(Some(round.into()));
+            fs::remove_dir_all(base.join("a")).expect("it is there");
+            hear_until(None);
         }
     }
 
@@ -443,11 +453,13 @@ mod edits {
     #[test]
     fn more_edits_than_are_worth_telling_are_one_notice() {
         let it = watched(&[]);
-        fs::create_dir(it.at("many")).expect("a directory");
-        for number in 0..3000 {
-            write(it.at(&format!("many/{number}.json")), "1");
+        let prepared = directory();
+        fs::create_dir(prepared.path().join("many")).expect("a directory");
+        for number in 0..1001 {
+            write(prepared.path().join(format!("many/{number}.json")), "1");
         }
-        while !matches!(it.next(), Notice::Missed) {}
+        fs::rename(prepared.path().join("many"), it.at("many")).expect("on one file system");
+        assert!(matches!(it.next(), Notice::Missed));
         // And it goes on watching.
         write(it.at("after.json"), "1");
         loop {
@@ -484,8 +496,8 @@ mod edits {
         let (notices, heard) = Notices::channel();
         it.files.watch(notices).expect("it can be watched again");
         write(it.at("a.json"), "1");
-        assert!(matches!(heard.next(Duration::from_secs(60)), Some(Notice::Changed(_))));
+        assert!(matches!(heard.next(PATIENCE), Some(Notice::Changed(_))));
         // The first one's thread has ended, so nobody is left to tell.
-        assert!(it.heard.next(Duration::from_secs(60)).is_none());
+        assert!(it.heard.next(PATIENCE).is_none());
     }
 }

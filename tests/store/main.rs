@@ -45,6 +45,9 @@ fn in_words(event: &Event<'_>) -> String {
 
 type Done = Result<(), StoreError>;
 
+/// How long a test waits for what has to come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 fn path(text: &str) -> Path {
     text.parse().expect("it is a path")
 }
@@ -79,18 +82,28 @@ fn all(backend: &mut dyn Backend) -> BTreeMap<String, Value> {
     all
 }
 
-/// Aborts the process if the body takes a minute: whatever hangs has a name.
-fn within_a_minute<R>(name: &str, body: impl FnOnce() -> R) -> R {
-    let (alive, ended) = mpsc::channel::<()>();
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            let waited = ended.recv_timeout(Duration::from_secs(60));
+/// Aborts the process if it is not dropped within a minute: whatever hangs has a name.
+struct Watchdog {
+    _ended: mpsc::Sender<()>,
+}
+
+impl Watchdog {
+    fn of(name: &str) -> Self {
+        let (ended, waits) = mpsc::channel::<()>();
+        let name = name.to_string();
+        std::thread::spawn(move || {
+            let waited = waits.recv_timeout(Duration::from_secs(60));
             if waited == Err(mpsc::RecvTimeoutError::Timeout) {
+                // Past the test harness: what it captures is lost.
                 let _ = writeln!(std::io::stderr(), "`{name}` did not end; aborting");
                 std::process::abort();
             }
         });
-        let _alive = alive;
-        body()
-    })
+        Self { _ended: ended }
+    }
+}
+
+fn within_a_minute<R>(name: &str, body: impl FnOnce() -> R) -> R {
+    let _watchdog = Watchdog::of(name);
+    body()
 }

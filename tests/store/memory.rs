@@ -1,9 +1,8 @@
 //! Values in memory.
 
 use super::conformance::{Place, conforms};
-use super::{get, path, set, within_a_minute};
+use super::{PATIENCE, get, path, set, within_a_minute};
 use isobar::store::{Backend, Memory, Notice, Notices};
-use std::time::Duration;
 
 #[test]
 fn memory_conforms() {
@@ -25,7 +24,7 @@ fn clones_are_told_of_what_others_store() {
     other.watch(notices).expect("it can be watched");
     set(&mut other, "own", 1);
     set(&mut one, "a", 2);
-    match heard.next(Duration::from_secs(60)) {
+    match heard.next(PATIENCE) {
         Some(Notice::Changed(paths)) => assert_eq!(paths, [path("a")], "and not of one's own"),
         unexpected => panic!("{unexpected:?}"),
     }

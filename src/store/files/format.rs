@@ -3,8 +3,7 @@
 use serde_json::Value;
 use std::error::Error;
 
-/// How [`Files`](super::Files) writes a value into a file. Any serde format will do; `docs/STORE.md`
-/// shows TOML and YAML.
+/// How [`Files`](super::Files) writes a value into a file. Any serde format will do.
 ///
 /// ```
 /// use isobar::store::{Format, Value};

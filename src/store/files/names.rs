@@ -164,6 +164,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
+
         #[test]
         fn names_lead_back_to_their_paths(a in segment(), b in segment(), folds: bool) {
             let names = Names::new("json", folds);

@@ -36,6 +36,8 @@ struct Reading {
     last: String,
     /// The server's name for its present life.
     run: String,
+    /// Before the next attempt to reach the server.
+    pause: Duration,
 }
 
 type Entry = (String, HashMap<String, String>);
@@ -49,7 +51,8 @@ impl Feed {
     ) -> Result<Self, BackendError> {
         let (sender, stop) = mpsc::channel();
         let (last, run) = (String::new(), String::new());
-        let mut reading = Reading { server, client, notices, stop, last, run };
+        let pause = PAUSES[0];
+        let mut reading = Reading { server, client, notices, stop, last, run, pause };
         let connection = reading.connect().and_then(|mut connection| {
             reading.run = run_of(&mut connection)?;
             reading.last = reading.newest(&mut connection)?;
@@ -91,6 +94,7 @@ impl Reading {
                 Some(((seen, _), new)) if *seen == self.last => self.tell(new),
                 _ => self.begin_anew(connection)?,
             }
+            self.pause = PAUSES[0];
         }
         Ok(())
     }
@@ -139,12 +143,11 @@ impl Reading {
 
     /// Tries until it succeeds; none if it is over.
     fn reconnect(&mut self) -> Option<Connection> {
-        let [mut pause, longest] = PAUSES;
-        while !self.is_over(pause) {
+        while !self.is_over(self.pause) {
+            self.pause = (self.pause * 2).min(PAUSES[1]);
             if let Ok(connection) = self.resume() {
                 return Some(connection);
             }
-            pause = (pause * 2).min(longest);
         }
         None
     }

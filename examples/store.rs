@@ -147,9 +147,8 @@ fn dashboard(say: fn(String)) -> Result<(), StoreError> {
     let shown = effect!([store] {
         let number = |path: &str| store.at(path).get_or(0).unwrap_or_default();
         let visibility = store.at("/settings/visibility").get_or("?".to_string());
-        let posts = format!("/posts/{}", visibility.as_deref().unwrap_or("public"));
-        let posts = if posts == "/posts/private" { number("/posts/public") } else { number(&posts) };
-        say(format!("({}, {posts}, {})", number("/users/active"), visibility.unwrap_or_default()));
+        let (users, posts) = (number("/users/active"), number("/posts/public"));
+        say(format!("({users}, {posts}, {})", visibility.unwrap_or_default()));
     });
     store.at("/users/active").set(2)?;
     store.at("/posts/public").set(2)?;

@@ -89,9 +89,9 @@ fn words_stay_in_their_rooms() {
     let mut unused = ROOMS.to_vec();
     for (file, line) in TREE.lines("src/") {
         // The flag is followed by one of these, the crate is not; the module by two colons, what
-        // a backend can do by one; a pipe of Redis is told to be so.
+        // a backend can do by one, or is asked of it.
         let code = file.code[line].replace("loom)", ")").replace("loom,", ",");
-        let code = code.replace("atomic: ", ": ").replace(".atomic()", "");
+        let code = code.replace("atomic: ", ": ").replace(".atomic", "");
         for word in words(&code) {
             unused.retain(|room| (room.0, room.1) != (word, &file.path));
             let mut rooms = ROOMS.iter().filter(|room| room.0 == word).peekable();

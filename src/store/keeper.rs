@@ -253,6 +253,7 @@ impl Keeper {
                 changes.len()
             }
             Err(ApplyError::Conflict { applied, path }) => {
+                let applied = applied.min(changes.len());
                 self.note_stored(&changes[..applied], &[]);
                 let whole = self.whole(&path);
                 let reason = match self.ask("read", |backend| backend.read(&path)) {
@@ -267,10 +268,11 @@ impl Keeper {
                 applied.max(1)
             }
             Err(ApplyError::Backend { applied, source }) => {
-                self.note_stored(&changes[..applied], &[]);
+                let (stored, rest) = changes.split_at(applied.min(changes.len()));
+                self.note_stored(stored, &[]);
                 let reason = Reason::Failed(source);
                 // Of all or none each may be to blame.
-                let to_blame = if self.can.atomic { changes } else { &changes[applied..=applied] };
+                let to_blame = if self.can.atomic { rest } else { &rest[..rest.len().min(1)] };
                 let paths = to_blame.iter().map(|change| self.whole(&change.path));
                 failed.extend(paths.map(|path| (path, reason.clone())));
                 applied

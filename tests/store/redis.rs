@@ -287,8 +287,10 @@ fn redis_loads_again_if_what_it_missed_is_gone() {
 }
 
 /// Two more changes, and all but the last forgotten, at once.
-const CUT: &str = "for n = 1, 2 do redis.call('XADD', KEYS[1], '*', 'client', 'x', 'paths', '[]') end \
-                   return redis.call('XTRIM', KEYS[1], 'MAXLEN', '=', 1)";
+const CUT: &str = "for n = 1, 2 do
+    redis.call('XADD', KEYS[1], '*', 'client', 'x', 'paths', '[]')
+end
+return redis.call('XTRIM', KEYS[1], 'MAXLEN', '=', 1)";
 
 #[test]
 fn redis_keeps_its_stream_short() {

@@ -36,8 +36,8 @@ use walk::{Found, is_absence, is_inside, named, walk};
 ///
 /// A file is replaced as a whole, under a temporary name first, and is on the disk when
 /// [`apply`](Backend::apply) returns. Several changes in one call are written together, which
-/// spares most of the waiting for the disk, and take their places one after another: after a crash the
-/// first of them may be there without the others, each whole. There are no versions.
+/// spares most of the waiting for the disk, and take their places one after another: after a crash
+/// the first of them may be there without the others, each whole. There are no versions.
 ///
 /// One process at a time has the directory, by a lock on `.isobar-lock` in it. With the feature
 /// `watch` the edits of others are noticed; a file that cannot be read changes nothing

@@ -9,7 +9,10 @@ use ::redb::{
     WriteTransaction,
 };
 use serde_json::Value;
+use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, ErrorKind};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
@@ -47,15 +50,34 @@ impl Embedded {
     /// [`BackendError::Failed`] if the file cannot be made, or is none of redb's.
     pub fn open(file: impl AsRef<FilePath>) -> Result<Self, BackendError> {
         let file = file.as_ref().to_path_buf();
-        let is_new = !file.exists();
         let mut this = Self { file, database: None };
-        this.database()?;
-        if is_new {
-            // A new file's name is to be as durable as what is in it.
-            let synced = this.sync_directory();
-            synced.map_err(|error| this.failed("making", ::redb::Error::Io(error)))?;
+        if !this.file.exists() {
+            this.make_file()?;
         }
+        this.database()?;
         Ok(this)
+    }
+
+    /// Makes it under a name of its own first: a file that redb was killed while making cannot be
+    /// opened. What a kill leaves then is a hidden file that nobody looks at.
+    fn make_file(&self) -> Result<(), BackendError> {
+        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+        let unique = RandomState::new().build_hasher().finish();
+        let new = self.file.with_file_name(format!(".{name}-{unique:016x}"));
+        let made = Database::create(&new).map_err(::redb::Error::from);
+        let made = made.and_then(|database| make_tables(&database)).and_then(|()| {
+            // Unlike renaming this replaces nothing that another process has made meanwhile.
+            match fs::hard_link(&new, &self.file) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+                Err(_) => Ok(fs::rename(&new, &self.file)?),
+                Ok(()) => Ok(()),
+            }
+        });
+        // It fails if the file was renamed, or never made.
+        let _ = fs::remove_file(&new);
+        // A new file's name is to be as durable as what is in it.
+        let made = made.and_then(|()| Ok(self.sync_directory()?));
+        made.map_err(|error| self.failed("making", error))
     }
 
     fn database(&mut self) -> Result<&Database, BackendError> {
@@ -91,13 +113,13 @@ impl Embedded {
     }
 
     #[cfg(unix)]
-    fn sync_directory(&self) -> std::io::Result<()> {
+    fn sync_directory(&self) -> io::Result<()> {
         File::open(fs::canonicalize(&self.file)?.with_file_name(""))?.sync_all()
     }
 
     /// Elsewhere directories cannot be opened, nor need to be.
     #[cfg(not(unix))]
-    fn sync_directory(&self) -> std::io::Result<()> {
+    fn sync_directory(&self) -> io::Result<()> {
         Ok(())
     }
 

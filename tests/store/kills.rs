@@ -71,8 +71,9 @@ fn writes_until_it_is_killed() {
     let mut backend = open(kind, FilePath::new(directory));
     for turn in 0.. {
         backend.apply(&group(seed, turn)).expect("it can be stored");
-        // If nobody reads that any more, this is the end as well.
-        writeln!(std::io::stderr(), "stored {turn}").expect("the test listens");
+        // In one piece, which a pipe takes as a whole. If nobody reads any more, that is the end.
+        let line = format!("stored {turn}\n");
+        std::io::stderr().write_all(line.as_bytes()).expect("the test listens");
     }
 }
 

@@ -287,10 +287,9 @@ fn redis_loads_again_if_what_it_missed_is_gone() {
 }
 
 /// Two more changes, and all but the last forgotten, at once.
-const CUT: &str = "for n = 1, 2 do
-    redis.call('XADD', KEYS[1], '*', 'client', 'x', 'paths', '[]')
-end
-return redis.call('XTRIM', KEYS[1], 'MAXLEN', '=', 1)";
+const CUT: &str = "\
+    for n = 1, 2 do redis.call('XADD', KEYS[1], '*', 'client', 'x', 'paths', '[]') end \
+    return redis.call('XTRIM', KEYS[1], 'MAXLEN', '=', 1)";
 
 #[test]
 fn redis_keeps_its_stream_short() {
@@ -304,8 +303,8 @@ fn redis_keeps_its_stream_short() {
     });
 }
 
-const SHORT: &str =
-    "if redis.call('XLEN', KEYS[1]) > 500 then return redis.error_reply('ERR long') end";
+const SHORT: &str = "\
+    if redis.call('XLEN', KEYS[1]) > 500 then return redis.error_reply('ERR long') end";
 
 #[test]
 fn redis_works_on_once_the_server_is_back() {

@@ -1,7 +1,8 @@
-//! What does a durable change cost in each storage backend, alone and a hundred at a time?
+//! What does a durable change cost in each storage backend, alone and a hundred at a time, and a
+//! store's `set` that is written through to it, or behind?
 //!
 //! `alone`: one value of about 50 bytes stored by one call; `hundred`: a hundred of them by one
-//! call. Redis runs here, by a socket, and writes its log each second (`everysec`) or before each
+//! call. `through`: one `set`; `behind`: a thousand of them, of a path each, and the flush. Redis runs here, by a socket, and writes its log each second (`everysec`) or before each
 //! answer (`always`); it is left out where `redis-server` is not installed. Expected: the disk
 //! decides. A call of `Embedded` waits for it once; one of `Files` twice, and a little for each
 //! value.
@@ -16,10 +17,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use isobar::store::{Backend, Change, Embedded, Expected, Files, Memory, Redis, Value};
+use isobar::store::{Backend, Change, Embedded, Expected, Files, Memory, Redis, Store, Value};
+use isobar::{Clock, Graph};
 
 /// Changes go around among so many paths.
 const PATHS: u64 = 1_000;
+/// Nothing is due while it is measured.
+const LATER: Duration = Duration::from_secs(3600);
 
 /// Changes of the next paths, to values they do not have.
 fn changes(count: u64) -> impl FnMut() -> Vec<Change> {
@@ -37,7 +41,7 @@ fn changes(count: u64) -> impl FnMut() -> Vec<Change> {
     }
 }
 
-fn measure(criterion: &mut Criterion, name: &str, backend: &mut dyn Backend) {
+fn measure(criterion: &mut Criterion, name: &str, mut backend: impl Backend) {
     for (size, count) in [("alone", 1), ("hundred", 100)] {
         let mut group = criterion.benchmark_group(size);
         group.throughput(Throughput::Elements(count));
@@ -47,15 +51,40 @@ fn measure(criterion: &mut Criterion, name: &str, backend: &mut dyn Backend) {
         });
         group.finish();
     }
+    let store = Store::builder().graph(&Graph::builder().threads(1).build()).build();
+    let mount = store.mount("/", backend).build().expect("it can be loaded");
+    let mut next = changes(1);
+    let mut set = |store: &Store| {
+        let change = next().pop().expect("one change");
+        store.at(&change.path).set(&*change.value.expect("a value")).expect("it can be stored")
+    };
+    let mut group = criterion.benchmark_group("through");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function(BenchmarkId::from_parameter(name), |b| b.iter(|| set(&store)));
+    group.finish();
+    let backend = mount.unmount().expect("all is stored");
+    let behind = store.mount("/", backend).write_behind(&Clock::system(), LATER);
+    let mount = behind.build().expect("it can be loaded");
+    let mut group = criterion.benchmark_group("behind");
+    group.throughput(Throughput::Elements(PATHS));
+    group.bench_function(BenchmarkId::from_parameter(name), |b| {
+        b.iter(|| {
+            for _ in 0..PATHS {
+                set(&store);
+            }
+            mount.flush().expect("it can be stored");
+        });
+    });
+    group.finish();
 }
 
 fn local(criterion: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a directory");
-    measure(criterion, "memory", &mut Memory::new());
-    let mut files = Files::open(directory.path().join("files")).expect("it is new");
-    measure(criterion, "files", &mut files);
-    let mut embedded = Embedded::open(directory.path().join("redb")).expect("it is new");
-    measure(criterion, "redb", &mut embedded);
+    measure(criterion, "memory", Memory::new());
+    let files = Files::open(directory.path().join("files")).expect("it is new");
+    measure(criterion, "files", files);
+    let embedded = Embedded::open(directory.path().join("redb")).expect("it is new");
+    measure(criterion, "redb", embedded);
 }
 
 /// Killed when it is dropped.
@@ -89,8 +118,8 @@ fn remote(criterion: &mut Criterion) {
             return;
         };
         let url = format!("redis+unix://{}", directory.path().join("socket").display());
-        let mut redis = Redis::builder(url).open().expect("it answers");
-        measure(criterion, &format!("redis {fsync}"), &mut redis);
+        let redis = Redis::builder(url).open().expect("it answers");
+        measure(criterion, &format!("redis {fsync}"), redis);
     }
 }
 

@@ -40,13 +40,37 @@ pub trait Backend: Send + 'static {
     fn apply(&mut self, changes: &[Change]) -> Result<Vec<Option<Version>>, ApplyError>;
 
     /// From now on `notices` is told of what others store, until it [is over](Notices::is_over).
-    /// Called once, before [`load`](Self::load), if [`Capabilities::watch`].
+    /// Called before [`load`](Self::load) by each mount of it, if [`Capabilities::watch`]; notices
+    /// of a mount before are over then.
     ///
     /// # Errors
     /// [`BackendError`]; the mount fails.
     fn watch(&mut self, notices: Notices) -> Result<(), BackendError> {
         drop(notices);
         Ok(())
+    }
+}
+
+/// What [`Mount::unmount`](super::Mount::unmount) gives back can be mounted again.
+impl Backend for Box<dyn Backend> {
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+
+    fn load(&mut self) -> Result<Contents, BackendError> {
+        (**self).load()
+    }
+
+    fn read(&mut self, path: &Path) -> Result<Option<Stored>, BackendError> {
+        (**self).read(path)
+    }
+
+    fn apply(&mut self, changes: &[Change]) -> Result<Vec<Option<Version>>, ApplyError> {
+        (**self).apply(changes)
+    }
+
+    fn watch(&mut self, notices: Notices) -> Result<(), BackendError> {
+        (**self).watch(notices)
     }
 }
 

@@ -415,6 +415,21 @@ fn an_unmounted_backend_keeps_its_values_and_the_store_loses_them() -> Done {
 }
 
 #[test]
+fn what_was_unmounted_can_be_mounted_again_and_hears_of_others_there() -> Done {
+    let (store, backend) = (Store::new(), Scripted::new());
+    let mount = store.mount("/kept", backend.clone()).build()?;
+    store.at("/kept/a").set(1)?;
+    let again = mount.unmount()?;
+    assert!(!store.at("/kept").contains()?);
+    store.mount("/there", again).build()?;
+    assert_eq!(store.at("/there/a").get()?, Some(1));
+    backend.store_from_elsewhere(&[put("b", 2)]);
+    wait_for(&store, "/there/b");
+    assert!(!store.at("/kept").contains()?);
+    Ok(())
+}
+
+#[test]
 fn what_others_store_together_is_taken_in_together_and_not_stored_again() {
     in_graph(|_| {
         let (store, backend, pairs) = (Store::new(), Scripted::new(), Trace::new());

@@ -2,10 +2,10 @@
 //! store's `set` that is written through to it, or behind?
 //!
 //! `alone`: one value of about 50 bytes stored by one call; `hundred`: a hundred of them by one
-//! call. `through`: one `set`; `behind`: a thousand of them, of a path each, and the flush. Redis runs here, by a socket, and writes its log each second (`everysec`) or before each
-//! answer (`always`); it is left out where `redis-server` is not installed. Expected: the disk
-//! decides. A call of `Embedded` waits for it once; one of `Files` twice, and a little for each
-//! value.
+//! call. `through`: one `set`; `behind`: a thousand of them, of a path each, and the flush. Redis
+//! runs here, by a socket, and writes its log each second (`everysec`) or before each answer
+//! (`always`); it is left out where `redis-server` is not installed. Expected: the disk decides. A
+//! call of `Embedded` waits for it once; one of `Files` twice, and a little for each value.
 //! Last recorded: docs/STORE.md, 2026-11-20.
 //!
 //! `cargo bench -p isobar-benches --bench backends [-- hundred]`, `TMPDIR` says on which disk.

@@ -281,7 +281,7 @@ impl Keeper {
     }
 
     /// What was not stored is taken back, or tried again at the next time.
-    fn settle_failed(&mut self, failed: BTreeMap<Path, Reason>) -> Vec<(Path, StoreError)> {
+    fn settle_failed(&mut self, failed: BTreeMap<Path, Reason>) -> Failed {
         let behind = matches!(self.shared.rule, Rule::Behind { .. });
         let (mut back, mut errors, mut later) = (Vec::new(), Vec::new(), None);
         for (path, reason) in failed {
@@ -298,8 +298,7 @@ impl Keeper {
         }
         // One for all of them.
         errors.extend(later.map(|error| (self.shared.path.clone(), error)));
-        self.take_back(back);
-        errors
+        Failed { errors, up_to: self.take_back(back) }
     }
 
     /// What is to be stored: the state's values where others are stored.
@@ -357,29 +356,36 @@ impl Keeper {
         }
     }
 
-    /// Makes the state's values those that are stored, where no newer ones were written.
-    fn take_back(&mut self, paths: Vec<Path>) {
+    /// Makes the state's values those that are stored. Also where newer ones were written
+    /// meanwhile: they may have been made of those that are taken back. The number of the last
+    /// write that this concerns.
+    fn take_back(&mut self, paths: Vec<Path>) -> u64 {
+        let number = self.target.number;
         if paths.is_empty() {
-            return;
+            return number;
         }
-        let tried = self.target.entries.clone();
         self.dirty.extend(paths.iter().cloned());
-        self.take_in(paths, move |path| tried.get(path).cloned());
+        self.take_in(paths, |_, _| true).map_or(number, |taken| taken.number.max(number))
     }
 
-    /// Makes the state's values at some paths those that are stored, in one commit, where the
-    /// state has what `known` says.
+    /// Makes the state's values at some paths those that are stored, in one commit, where `may`
+    /// agrees to lose what is there.
     fn take_in(
         &mut self,
         paths: Vec<Path>,
-        known: impl Fn(&Path) -> Option<Arc<Value>> + Send + 'static,
-    ) {
-        let Some(core) = self.core.upgrade() else { return };
+        may: impl Fn(&Path, Option<&Arc<Value>>) -> bool + Send + 'static,
+    ) -> Option<TakenIn> {
+        let core = self.core.upgrade()?;
         let (stored, listeners) = (self.stored.clone(), core.listeners.clone());
         let done = core.write(core.scope(paths.iter()), move |state| {
+            let mut left = Vec::new();
             for path in &paths {
-                let (there, new) = (state.entries.get(path).cloned(), stored.get(path));
-                if there != known(path) || there.as_ref() == new {
+                let (there, new) = (state.entries.get(path), stored.get(path));
+                if !may(path, there) {
+                    left.push(path.clone());
+                    continue;
+                }
+                if there == new {
                     continue;
                 }
                 match new {
@@ -388,10 +394,11 @@ impl Keeper {
                 }
                 listeners.log(state, || Logged::plain(path));
             }
+            TakenIn { number: state.number, left }
         });
-        done.unwrap_or_else(|error| self.report(&error));
         // What was taken in is not to be stored.
         self.look(core.state.with(Target::of));
+        done.map_err(|error| self.report(&error)).ok()
     }
 
     fn hear(&mut self, notices: Vec<Notice>) {
@@ -438,7 +445,7 @@ impl Keeper {
 
     /// Takes in what others have stored.
     fn hear_of(&mut self, theirs: Vec<(Path, Option<Stored>)>) {
-        let before = self.stored.clone();
+        let (before, mut versions) = (self.stored.clone(), HashMap::new());
         let mut changed = Vec::new();
         for (path, theirs) in theirs {
             if !self.shared.owns(&path) {
@@ -448,28 +455,45 @@ impl Keeper {
                 self.note_version(&path, theirs.and_then(|theirs| theirs.version));
                 continue;
             }
-            let pending = self.can.compare_and_set && self.is_pending(&path);
-            if pending {
-                // What is written here was decided on the value before: a conflict, when it is
-                // to be stored.
-                continue;
-            }
+            versions.insert(path.clone(), self.versions.get(&path).copied());
             self.note_theirs(&path, theirs);
             changed.push(path);
         }
         if changed.is_empty() {
             return;
         }
-        // Relaxed: a figure.
-        self.shared.counts.taken_in.fetch_add(changed.len() as u64, Relaxed);
         // Where something else is written meanwhile, that is stored over it.
         self.dirty.extend(changed.iter().cloned());
-        self.take_in(changed, move |path| before.get(path).cloned());
+        let (count, known) = (changed.len(), before.clone());
+        let taken = self.take_in(changed, move |path, there| there == known.get(path));
+        let left = taken.map(|taken| taken.left).unwrap_or_default();
+        // Relaxed: a figure.
+        self.shared.counts.taken_in.fetch_add((count - left.len()) as u64, Relaxed);
+        if self.can.compare_and_set {
+            for path in left {
+                // What is written here was decided on the value before: a conflict, when it is to
+                // be stored.
+                self.note_version(&path, versions.get(&path).copied().flatten());
+                match before.get(&path) {
+                    Some(value) => drop(self.stored.insert(path, value.clone())),
+                    None => drop(self.stored.remove(&path)),
+                }
+            }
+        }
     }
+}
 
-    fn is_pending(&self, path: &Path) -> bool {
-        let newest = self.core.upgrade().map(|core| core.state.with(Target::of));
-        let entries = newest.as_ref().map_or(&self.target.entries, |newest| &newest.entries);
-        entries.get(path) != self.stored.get(path)
-    }
+/// What was made of values that are stored.
+struct TakenIn {
+    /// That of the state then.
+    number: u64,
+    /// Where something else is written.
+    left: Vec<Path>,
+}
+
+/// What could not be stored.
+pub(super) struct Failed {
+    pub(super) errors: Vec<(Path, StoreError)>,
+    /// The last write that this concerns, where it concerns the paths.
+    pub(super) up_to: u64,
 }

@@ -2,7 +2,7 @@
 
 use super::backend::{Backend, BackendError, Notice, Told};
 use super::failure::StoreError;
-use super::keeper::{Keeper, Target};
+use super::keeper::{Failed, Keeper, Target};
 use super::path::{Path, ToPath};
 use super::state::{Logged, State};
 use super::ticket::{Slot, Ticket};
@@ -169,14 +169,18 @@ impl Shared {
         self.post.lock().waiting.retain(|other| !Arc::ptr_eq(other, slot));
     }
 
-    /// Answers those who wait for writes up to `number`, with what has failed of them. Those
-    /// failures that nobody was answered with are given back.
-    pub(super) fn tried(&self, number: u64, failed: Vec<(Path, StoreError)>) -> Vec<StoreError> {
+    /// Answers those who wait for writes up to `number`, or what has failed. Those failures that
+    /// nobody was answered with are given back.
+    pub(super) fn tried(&self, number: u64, failed: Failed) -> Vec<StoreError> {
+        let Failed { errors, up_to } = failed;
         let waiting = std::mem::take(&mut self.post.lock().waiting);
-        let mut unheard = failed.clone();
+        let mut unheard = errors.clone();
         let open = waiting.into_iter().filter(|slot| {
-            let own = failed.iter().find(|(path, _)| path.starts_with(&slot.path));
-            let answered = slot.tried(number, own.map(|(_, error)| error));
+            let own = errors.iter().find(|(path, _)| path.starts_with(&slot.path));
+            let answered = match own {
+                Some((_, error)) => slot.tried(up_to, Some(error)),
+                None => slot.tried(number, None),
+            };
             unheard.retain(|(path, _)| !answered || !path.starts_with(&slot.path));
             !answered
         });

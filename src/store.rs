@@ -92,6 +92,13 @@ use std::sync::{Arc, Weak};
 #[derive(Clone)]
 pub struct Store {
     core: Arc<Core>,
+    /// Counts the handles alone: others hold the core for a moment, too.
+    life: Arc<Life>,
+}
+
+/// Ends with the last handle.
+struct Life {
+    core: Arc<Core>,
 }
 
 struct Core {
@@ -155,7 +162,7 @@ impl StoreBuilder {
             teller: Mutex::new(None),
             mounts,
         };
-        Store { core: Arc::new(core) }
+        Store::of(Arc::new(core))
     }
 }
 
@@ -229,8 +236,12 @@ impl Store {
         self.core.state.name()
     }
 
-    fn from_weak(core: &Weak<Core>) -> Option<Self> {
-        core.upgrade().map(|core| Self { core })
+    fn of(core: Arc<Core>) -> Self {
+        Self { life: Arc::new(Life { core: core.clone() }), core }
+    }
+
+    fn from_weak(life: &Weak<Life>) -> Option<Self> {
+        life.upgrade().map(|life| Self { core: life.core.clone(), life })
     }
 }
 
@@ -384,12 +395,12 @@ struct Replacing {
 
 /// Stores what is to be stored. And what is derived from paths reads them by nodes that look at
 /// what is derived: this lets go of it.
-impl Drop for Core {
+impl Drop for Life {
     fn drop(&mut self) {
-        self.unmount_all();
+        self.core.unmount_all();
         // Acquire: pairs with the Release of who derives first; which is over.
-        if self.derives.load(Acquire) {
-            Frame::detached().enter(|| self.derived.set(PersistentMap::new()));
+        if self.core.derives.load(Acquire) {
+            Frame::detached().enter(|| self.core.derived.set(PersistentMap::new()));
         }
     }
 }

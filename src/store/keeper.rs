@@ -11,7 +11,7 @@ use super::backend::{
     Stored, Version,
 };
 use super::failure::StoreError;
-use super::mount::{Ending, Reports, Rule, Shared};
+use super::mount::{Ending, Rule, Shared};
 use super::path::Path;
 use super::state::{Entries, Logged, State, different};
 use crate::error::panic_message;
@@ -50,7 +50,6 @@ impl Target {
 pub(super) struct Keeper {
     core: Weak<Core>,
     shared: Arc<Shared>,
-    reports: Arc<Reports>,
     backend: Box<dyn Backend>,
     can: Capabilities,
     /// What is stored, by whole paths.
@@ -69,7 +68,6 @@ impl Keeper {
         Self {
             core: Arc::downgrade(core),
             shared: shared.clone(),
-            reports: core.mounts.reports.clone(),
             backend,
             can,
             stored: Entries::new(),
@@ -116,7 +114,7 @@ impl Keeper {
     }
 
     fn report(&self, error: &StoreError) {
-        self.reports.report(error);
+        self.shared.reports.report(error);
     }
 
     /// Calls the backend, whose panic is a failure.
@@ -232,9 +230,7 @@ impl Keeper {
         }
         self.count_pending();
         let failed = self.settle_failed(failed);
-        for error in self.shared.tried(number, failed) {
-            self.report(&error);
-        }
+        self.shared.tried(number, failed);
     }
 
     /// Has changes stored; how many were. What failed is noted with its reason.
@@ -364,18 +360,23 @@ impl Keeper {
         if paths.is_empty() {
             return number;
         }
+        let Some(core) = self.core.upgrade() else {
+            // There is no state any more that could take it back; and it is not stored either.
+            self.dirty.retain(|path| !paths.contains(path));
+            return number;
+        };
         self.dirty.extend(paths.iter().cloned());
-        self.take_in(paths, |_, _| true).map_or(number, |taken| taken.number.max(number))
+        self.take_in(&core, paths, |_, _| true).map_or(number, |taken| taken.number.max(number))
     }
 
     /// Makes the state's values at some paths those that are stored, in one commit, where `may`
     /// agrees to lose what is there.
     fn take_in(
         &mut self,
+        core: &Arc<Core>,
         paths: Vec<Path>,
         may: impl Fn(&Path, Option<&Arc<Value>>) -> bool + Send + 'static,
     ) -> Option<TakenIn> {
-        let core = self.core.upgrade()?;
         let (stored, listeners) = (self.stored.clone(), core.listeners.clone());
         let done = core.write(core.scope(paths.iter()), move |state| {
             let mut left = Vec::new();
@@ -402,6 +403,9 @@ impl Keeper {
     }
 
     fn hear(&mut self, notices: Vec<Notice>) {
+        // Without handles there is no state any more to take anything in: what is left to be
+        // stored was decided on what is known.
+        let Some(core) = self.core.upgrade() else { return };
         let mut paths = BTreeSet::new();
         let mut missed = false;
         for notice in notices {
@@ -425,7 +429,7 @@ impl Keeper {
                 }
             }
         }
-        self.hear_of(theirs);
+        self.hear_of(&core, theirs);
     }
 
     /// Everything that is stored or was, to be compared; but what is broken stays what it was.
@@ -444,7 +448,7 @@ impl Keeper {
     }
 
     /// Takes in what others have stored.
-    fn hear_of(&mut self, theirs: Vec<(Path, Option<Stored>)>) {
+    fn hear_of(&mut self, core: &Arc<Core>, theirs: Vec<(Path, Option<Stored>)>) {
         let (before, mut versions) = (self.stored.clone(), HashMap::new());
         let mut changed = Vec::new();
         for (path, theirs) in theirs {
@@ -465,7 +469,7 @@ impl Keeper {
         // Where something else is written meanwhile, that is stored over it.
         self.dirty.extend(changed.iter().cloned());
         let (count, known) = (changed.len(), before.clone());
-        let taken = self.take_in(changed, move |path, there| there == known.get(path));
+        let taken = self.take_in(core, changed, move |path, there| there == known.get(path));
         let left = taken.map(|taken| taken.left).unwrap_or_default();
         // Relaxed: a figure.
         self.shared.counts.taken_in.fetch_add((count - left.len()) as u64, Relaxed);

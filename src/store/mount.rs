@@ -24,7 +24,7 @@ pub(super) struct Mounts {
     table: Mutex<Vec<Mounted>>,
     /// Is there any?
     any: AtomicBool,
-    pub(super) reports: Arc<Reports>,
+    reports: Arc<Reports>,
 }
 
 /// Who hears of failures that no caller waits for.
@@ -59,6 +59,7 @@ pub(super) struct Shared {
     post: Mutex<Post>,
     /// Rung when there is something in the post.
     bell: Event,
+    pub(super) reports: Arc<Reports>,
     pub(super) counts: Counts,
 }
 
@@ -154,39 +155,38 @@ impl Shared {
 
     pub(super) fn committed(&self, slot: &Arc<Slot>, number: u64) {
         // Answered outside of the lock: wakers are the executor's.
-        let answered = slot.committed(number);
-        let over = self.post.lock().ended.clone();
-        match over {
-            Some(answer) => slot.end(answer),
-            None if !answered => return,
-            None => {}
-        }
-        self.forget(slot);
+        self.report(slot.committed(number));
+        let ended = self.post.lock().ended.clone();
+        self.report(ended.map(|answer| slot.end(answer)).unwrap_or_default());
     }
 
+    /// Nobody waits for it any more.
     pub(super) fn forget(&self, slot: &Arc<Slot>) {
-        slot.end(Ok(()));
+        self.report(slot.end(Ok(())));
         self.post.lock().waiting.retain(|other| !Arc::ptr_eq(other, slot));
     }
 
-    /// Answers those who wait for writes up to `number`, or what has failed. Those failures that
-    /// nobody was answered with are given back.
-    pub(super) fn tried(&self, number: u64, failed: Failed) -> Vec<StoreError> {
+    fn report(&self, errors: Vec<StoreError>) {
+        errors.iter().for_each(|error| self.reports.report(error));
+    }
+
+    /// Answers those who wait for writes up to `number`, or what has failed, and before reports
+    /// what nobody hears.
+    pub(super) fn tried(&self, number: u64, failed: Failed) {
         let Failed { errors, up_to } = failed;
         let waiting = std::mem::take(&mut self.post.lock().waiting);
         let mut unheard = errors.clone();
-        let open = waiting.into_iter().filter(|slot| {
+        for slot in &waiting {
             let own = errors.iter().find(|(path, _)| path.starts_with(&slot.path));
-            let answered = match own {
-                Some((_, error)) => slot.tried(up_to, Some(error)),
-                None => slot.tried(number, None),
+            let heard = match own {
+                Some((_, error)) => slot.note(up_to, Some(error)),
+                None => slot.note(number, None),
             };
-            unheard.retain(|(path, _)| !answered || !path.starts_with(&slot.path));
-            !answered
-        });
-        let open: Vec<_> = open.collect();
+            unheard.retain(|(path, _)| !heard || !path.starts_with(&slot.path));
+        }
+        self.report(unheard.into_iter().map(|(_, error)| error).collect());
+        let open: Vec<_> = waiting.into_iter().filter(|slot| !slot.answer()).collect();
         self.post.lock().waiting.extend(open);
-        unheard.into_iter().map(|(_, error)| error).collect()
     }
 
     /// The thread has ended: nobody waits any more.
@@ -196,7 +196,7 @@ impl Shared {
         post.ended = Some(answer.clone());
         let waiting = std::mem::take(&mut post.waiting);
         drop(post);
-        waiting.iter().for_each(|slot| slot.end(answer.clone()));
+        waiting.iter().for_each(|slot| self.report(slot.end(answer.clone())));
     }
 }
 
@@ -447,6 +447,7 @@ impl MountBuilder<'_> {
             below: Mutex::default(),
             post: Mutex::default(),
             bell: Event::new(),
+            reports: store.core.mounts.reports.clone(),
             counts: Counts::default(),
         });
         let core = &store.core;

@@ -41,35 +41,56 @@ impl Slot {
         Arc::new(Self { path, state: Mutex::new(state), answered: Event::new() })
     }
 
-    /// The write has been committed with this number. True: it was answered with that.
-    pub(super) fn committed(&self, number: u64) -> bool {
-        self.state.lock().number = Some(number);
+    /// The write has been committed with this number; it may be answered with that. Gives back
+    /// what has failed meanwhile and is another write's.
+    pub(super) fn committed(&self, number: u64) -> Vec<StoreError> {
+        let mut state = self.state.lock();
+        state.number = Some(number);
+        let others = state.tries.extract_if(.., |(tried, _)| *tried < number);
+        let others = others.filter_map(|(_, failed)| failed).collect();
+        drop(state);
+        self.answer();
+        others
+    }
+
+    /// Writes up to `number` were tried; something of this one's path may have failed. False: its
+    /// own write came later. True, perhaps, while that has no number; what turns out to be
+    /// another's failure is given back by `committed`.
+    pub(super) fn note(&self, number: u64, failed: Option<&StoreError>) -> bool {
+        let mut state = self.state.lock();
+        let notes = !state.is_over && state.number.is_none_or(|own| own <= number);
+        if notes {
+            state.tries.push((number, failed.cloned()));
+        }
+        notes
+    }
+
+    /// Answers with what was noted of its write; false if nothing was.
+    pub(super) fn answer(&self) -> bool {
         self.answer_if_known(None)
     }
 
-    /// Writes up to `number` were tried; something of this one's path may have failed. True: this
-    /// one is answered.
-    pub(super) fn tried(&self, number: u64, failed: Option<&StoreError>) -> bool {
-        self.state.lock().tries.push((number, failed.cloned()));
-        self.answer_if_known(None)
+    /// Nobody waits, or it will not be tried any more: then this is the answer. Gives back what
+    /// has failed and nobody was told.
+    pub(super) fn end(&self, answer: Result<(), StoreError>) -> Vec<StoreError> {
+        if self.answer_if_known(Some(answer)) {
+            return Vec::new();
+        }
+        let tries = std::mem::take(&mut self.state.lock().tries);
+        tries.into_iter().filter_map(|(_, failed)| failed).collect()
     }
 
-    /// Nobody waits, or it will not be tried any more: then this is the answer.
-    pub(super) fn end(&self, answer: Result<(), StoreError>) {
-        self.answer_if_known(Some(answer));
-    }
-
+    /// Is it answered with what became of it?
     fn answer_if_known(&self, otherwise: Option<Result<(), StoreError>>) -> bool {
         let mut state = self.state.lock();
         if state.is_over {
             return true;
         }
-        let own = state.number.unwrap_or(u64::MAX);
-        let known = state.tries.iter().find(|(tried, _)| *tried >= own);
-        let answer = match (known, otherwise) {
-            (Some((_, None)), _) => Ok(()),
-            (Some((_, Some(failed))), _) => Err(failed.clone()),
-            (None, Some(answer)) => answer,
+        let known = state.number.and_then(|_| state.tries.first());
+        let (answer, known) = match (known, otherwise) {
+            (Some((_, None)), _) => (Ok(()), true),
+            (Some((_, Some(failed))), _) => (Err(failed.clone()), true),
+            (None, Some(answer)) => (answer, false),
             (None, None) => return false,
         };
         (state.answer, state.is_over) = (Some(answer), true);
@@ -78,7 +99,7 @@ impl Slot {
         self.answered.notify();
         // Outside of the lock: it is the executor's.
         waker.into_iter().for_each(Waker::wake);
-        true
+        known
     }
 
     fn wait(&self, deadline: Option<Instant>) -> Result<(), StoreError> {

@@ -148,7 +148,7 @@ fn a_batch_is_given_to_the_backend_in_one_piece() -> Done {
 
 #[test]
 fn what_cannot_be_stored_is_the_writers_error_and_is_taken_back() {
-    in_reporting_graph(|_, failures| {
+    in_reporting_graph(|g, failures| {
         let (store, backend, heard) = (Store::new(), Scripted::new(), Trace::new());
         store.mount("/kept", backend.clone()).build().unwrap();
         store.at("/kept/bad").set(1).unwrap();
@@ -159,6 +159,7 @@ fn what_cannot_be_stored_is_the_writers_error_and_is_taken_back() {
         assert_eq!(path.as_str(), "/kept/bad");
         assert!(source.to_string().contains("disk full"), "{source}");
         assert_eq!(store.at("/kept/bad").get().unwrap(), Some(1));
+        g.settle().unwrap();
         assert_eq!(heard.take(), ["/kept/**: /kept/bad 1 -> 2", "/kept/**: /kept/bad 2 -> 1"]);
         assert!(matches!(store.at("/kept/bad").delete(), Err(StoreError::NotStored { .. })));
         assert!(matches!(store.at("/kept/bad/er").set(2), Err(StoreError::NotStored { .. })));

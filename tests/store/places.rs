@@ -1,9 +1,9 @@
 //! Reading and writing places.
 
 use crate::Done;
-use crate::stage::{Count, Trace, in_graph};
+use crate::stage::{Count, Trace, in_graph, in_this};
 use isobar::store::{Path, Store, StoreError, Value};
-use isobar::{batch, computed, effect, signal, snapshot, transaction};
+use isobar::{Graph, batch, computed, effect, signal, snapshot, transaction};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -248,6 +248,24 @@ fn snapshots_and_drafts_take_the_store_like_any_node() {
         store.restore(&before.load(&store)).unwrap();
         assert_eq!(store.at("/").to_value().unwrap(), Some(json!({ "a": 1 })));
     });
+}
+
+#[test]
+fn a_revision_that_the_graph_keeps_can_be_gone_back_to() {
+    in_this(
+        || Graph::builder().history(8).build(),
+        |g| {
+            let store = Store::new();
+            store.at("/a").set(1).unwrap();
+            let then = g.revision();
+            store.at("/a").set(2).unwrap();
+            store.at("/b/c").set(3).unwrap();
+            let kept = g.snapshot_at(then).unwrap();
+            assert!(store.restore(&kept.load(&store)).unwrap());
+            assert_eq!(store.at("/").to_value().unwrap(), Some(json!({ "a": 1 })));
+            assert!(!store.restore(&kept.load(&store)).unwrap());
+        },
+    );
 }
 
 #[test]

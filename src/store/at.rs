@@ -65,10 +65,30 @@ impl At {
         self.path.as_ref().map_err(PathError::clone)
     }
 
-    /// The place of a child, or further below.
+    /// The place of a child, or further below; of nothing (`""`, `/`) it is this one. For names
+    /// that come from outside there is [`child`](Self::child).
     pub fn at(&self, below: impl ToPath) -> Self {
         let joined = self.path.clone().and_then(|path| path.join(&below.to_path()?));
         Self { store: self.store.clone(), path: joined }
+    }
+
+    /// The place of one child, by its name; what is not the name of one is an error of the first
+    /// read or write, so no name leads elsewhere.
+    ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// let users = store.at("/users");
+    /// users.child("ann").set(1)?;
+    /// for name in ["", ".", "ann/age", "..", "*"] {
+    ///     assert!(users.child(name).delete().is_err());
+    /// }
+    /// assert_eq!(users.list()?, ["ann"]);
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
+    pub fn child(&self, name: &str) -> Self {
+        let child = self.path.clone().and_then(|path| path.child(name));
+        Self { store: self.store.clone(), path: child }
     }
 
     fn core(&self) -> &Core {

@@ -166,8 +166,8 @@ pub enum BackendError {
         /// What is wrong with it.
         source: Arc<dyn Error + Send + Sync>,
     },
-    /// Another process has it.
-    #[error("{what} is in use by another process; let one process mount it, or use another one")]
+    /// Another process has it, or another backend of this one.
+    #[error("{what} is in use, by this process or another; mount it once, or use another place")]
     InUse {
         /// The directory or file.
         what: String,

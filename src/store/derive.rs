@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Weak};
 
 /// A derived value: computed, and writable until a source changes.
@@ -150,7 +151,9 @@ impl Store {
             let made = f(&store).and_then(|made| super::at::encode_some(&place, made));
             made.unwrap_or_else(|error| fail(error)).map(Arc::new)
         };
-        let source = Computed::on(self.core.world(), Some(dest.as_str().into()), function);
+        // A name of its own: in a cycle it stands beside the path's reader and its value.
+        let name = Some(format!("{dest} (function)").into());
+        let source = Computed::on(self.core.world(), name, function);
         let value = Linked::builder(&source, |value: &Option<Arc<Value>>, _| value.clone());
         let value = value.name(format!("{dest} (derived)")).build();
         self.install(dest, Derived { value })
@@ -164,12 +167,11 @@ impl Store {
         let before = core.derived.load().get(&dest).cloned();
         core.derived.try_update(move |all| all.update(to.clone(), new.clone()))?;
         let derivation = Derivation { core: Arc::downgrade(core), dest, derived, detached: false };
-        let first = derivation.derived.value.try_get();
-        let Err(error) = first else {
+        let Err(error) = derivation.derived.value.try_get() else {
             return Ok(derivation);
         };
-        let (to, mut before) = (derivation.dest.clone(), before);
-        if let Some(before) = before.take() {
+        if let Some(before) = before {
+            let to = derivation.dest.clone();
             core.derived.update(move |all| all.update(to.clone(), before.clone()));
         }
         Err(error.into())
@@ -180,7 +182,8 @@ impl Store {
 fn fail(error: StoreError) -> ! {
     match error {
         StoreError::Read(error) => raise(error),
-        other => panic!("{other}"),
+        // Not `panic!`: an answer that was returned is nothing for the panic hook to print.
+        other => resume_unwind(Box::new(other.to_string())),
     }
 }
 

@@ -67,7 +67,14 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// None of them.
+    /// None of them, to begin with.
+    ///
+    /// ```
+    /// use isobar::store::Capabilities;
+    /// let mut can = Capabilities::NONE;
+    /// (can.atomic, can.durable) = (true, true);
+    /// assert!(!can.watch);
+    /// ```
     pub const NONE: Self = Self {
         versions: false,
         compare_and_set: false,
@@ -212,7 +219,8 @@ pub enum ApplyError {
     },
 }
 
-/// Tells a mount of what others have stored. Clones tell the same mount.
+/// Tells a mount of what others have stored. Clones tell the same mount. Telling costs a lock for a
+/// moment and never waits, so any thread may, also one that holds locks of its own.
 #[derive(Clone)]
 pub struct Notices {
     told: Arc<dyn Told>,

@@ -225,9 +225,21 @@ impl Derivation {
 
     /// Ends it; as dropping does. There is no value at the path any more, or what was written
     /// there before it was derived.
+    ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// store.at("/n").set(1)?;
+    /// let twice = store.derive("/twice", "/n", |n: Option<i64>| n.map(|n| n * 2))?;
+    /// assert!(store.at("/twice").contains()?);
+    /// twice.remove();
+    /// assert!(!store.at("/twice").contains()?);
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
     pub fn remove(self) {}
 
-    /// Leaves it to the store: it ends with that, or when another one takes its path.
+    /// Leaves it to the store: it ends with that, or when another one takes its path. The function
+    /// must not keep a handle of the store then, or neither ends.
     pub fn detach(mut self) {
         self.detached = true;
     }

@@ -209,11 +209,20 @@ impl Path {
     }
 
     /// Is it `above`, or below it?
+    ///
+    /// ```
+    /// use isobar::store::Path;
+    /// let [name, user, users]: [Path; 3] =
+    ///     ["/users/1/name", "/users/1", "/users"].map(|path| path.parse().unwrap());
+    /// assert!(name.starts_with(&user) && !users.starts_with(&user));
+    /// assert_eq!(name.strip(&users).unwrap().as_str(), "/1/name");
+    /// assert_eq!(user.child("name"), Ok(name));
+    /// ```
     pub fn starts_with(&self, above: &Self) -> bool {
         self.below(above).is_some()
     }
 
-    /// What is left of this path below `above`.
+    /// What is left of this path below `above`; `None` if it is elsewhere.
     pub fn strip(&self, above: &Self) -> Option<Self> {
         self.below(above).map(|text| Self { text: text.into() })
     }

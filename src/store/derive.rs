@@ -37,7 +37,7 @@ impl Derived {
 #[derive(Debug)]
 pub struct Sources {
     store: Store,
-    patterns: Vec<Pattern>,
+    patterns: Arc<[Pattern]>,
 }
 
 impl Sources {
@@ -55,7 +55,7 @@ impl Sources {
     /// [`StoreError::Read`].
     pub fn all(&self) -> Result<Vec<(Path, Arc<Value>)>, StoreError> {
         let mut all = Vec::new();
-        for pattern in &self.patterns {
+        for pattern in self.patterns.iter() {
             let tree = self.store.core.tree(&pattern.prefix())?;
             match pattern.exact() {
                 Some(path) => all.extend(tree.to_value().map(|value| (path, Arc::new(value)))),
@@ -132,8 +132,8 @@ impl Store {
         sources: impl IntoIterator<Item = P>,
         f: impl Fn(&Sources) -> Result<Option<D>, StoreError> + Send + Sync + 'static,
     ) -> Result<Derivation, StoreError> {
-        let patterns: Result<Vec<_>, _> = sources.into_iter().map(|p| p.to_pattern()).collect();
-        let patterns = patterns?;
+        let patterns = sources.into_iter().map(|pattern| pattern.to_pattern());
+        let patterns: Arc<[Pattern]> = patterns.collect::<Result<_, _>>()?;
         self.derive_by(dest.to_path()?, move |store| {
             f(&Sources { store: store.clone(), patterns: patterns.clone() })
         })

@@ -25,8 +25,8 @@ pub enum EventKind {
     Ping,
 }
 
-/// A change of one path in one commit, on its way up from it. It lives as long as the callback runs;
-/// paths and values can be cloned out of it.
+/// A change of one path in one commit, on its way up from it. It lives for as long as the callback
+/// runs; paths and values can be cloned out of it.
 ///
 /// ```
 /// use isobar::store::Store;

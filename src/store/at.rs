@@ -224,7 +224,7 @@ impl At {
         Ok(self.tree()?.children().map(str::to_string).collect())
     }
 
-    /// The node of what is here and below, for snapshots, drafts, streams and `map`.
+    /// The node of what is here and below, for snapshots, drafts, streams, `map`, `wait_until`.
     ///
     /// ```
     /// use isobar::store::Store;

@@ -125,6 +125,13 @@ impl PartReader for PathReader {
 }
 
 /// Builds a [`Store`] with a name or of another graph than the current one.
+///
+/// ```
+/// use isobar::Graph;
+/// use isobar::store::Store;
+/// let settings = Store::builder().name("settings").graph(&Graph::new()).build();
+/// assert_eq!(settings.name(), "settings");
+/// ```
 #[must_use = "a builder does nothing until `build`"]
 #[derive(Debug, Default)]
 pub struct StoreBuilder {

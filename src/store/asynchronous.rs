@@ -15,6 +15,12 @@ use std::ops::Deref;
 /// A write is in memory after the first poll, at once; dropping the future then gives up waiting,
 /// not the write.
 ///
+/// What has no awaited form blocks as it does in a [`Store`]: `get_or_insert`, `restore`, mounting,
+/// unmounting, and the drop of the last handle if something is not stored yet, so [`flush`] before.
+/// A write with a payload is `at(p).write().payload(p).asynchronous().set(value).await`.
+///
+/// [`flush`]: Self::flush
+///
 /// ```
 /// use isobar::store::Store;
 /// # futures::executor::block_on(async {

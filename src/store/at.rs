@@ -21,6 +21,16 @@ use std::sync::Arc;
 ///
 /// A place may have a value of its own beside children. As one value it then reads as an object of
 /// the children, in which its own value has the key `/`.
+///
+/// ```
+/// use isobar::store::Store;
+/// let store = Store::new();
+/// let users = store.at("/users");
+/// users.at("1/name").set("Ann")?;
+/// assert_eq!(users.at("1").at("name").get()?, Some("Ann".to_string()));
+/// assert!(users.delete()? && !users.contains()?);
+/// # Ok::<(), isobar::store::StoreError>(())
+/// ```
 #[derive(Clone)]
 pub struct At {
     store: Store,
@@ -65,10 +75,30 @@ impl At {
         self.path.as_ref().map_err(PathError::clone)
     }
 
-    /// The place of a child, or further below.
+    /// The place of a child, or further below; of nothing (`""`, `/`) it is this one. For names
+    /// that come from outside there is [`child`](Self::child).
     pub fn at(&self, below: impl ToPath) -> Self {
         let joined = self.path.clone().and_then(|path| path.join(&below.to_path()?));
         Self { store: self.store.clone(), path: joined }
+    }
+
+    /// The place of one child, by its name; what is not the name of one is an error of the first
+    /// read or write, so no name leads elsewhere.
+    ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// let users = store.at("/users");
+    /// users.child("ann").set(1)?;
+    /// for name in ["", ".", "ann/age", "..", "*"] {
+    ///     assert!(users.child(name).delete().is_err());
+    /// }
+    /// assert_eq!(users.list()?, ["ann"]);
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
+    pub fn child(&self, name: &str) -> Self {
+        let child = self.path.clone().and_then(|path| path.child(name));
+        Self { store: self.store.clone(), path: child }
     }
 
     fn core(&self) -> &Core {
@@ -77,6 +107,17 @@ impl At {
 
     /// What is here and below, as a view of this revision; tracked. Costs a look-up; inside a
     /// computed or effect of a node that is cached for as long as anybody observes it.
+    ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// store.at("/users/1/name").set("Ann")?;
+    /// let users = store.at("/users").tree()?;
+    /// store.at("/users").delete()?;
+    /// let (path, name) = users.iter().next().unwrap();
+    /// assert_eq!((path.as_str(), name.as_str()), ("/users/1/name", Some("Ann")));
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// [`StoreError::Path`]; [`StoreError::Read`] if a derived value here or below has failed.
@@ -116,6 +157,14 @@ impl At {
 
     /// The value, or, where there is none, `default`, which is not written.
     ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// assert_eq!(store.at("/volume").get_or(50)?, 50);
+    /// assert!(!store.at("/volume").contains()?);
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn get_or<T: DeserializeOwned>(&self, default: T) -> Result<T, StoreError> {
@@ -123,6 +172,14 @@ impl At {
     }
 
     /// The value, or, where there is nothing, `default`, which is written then, with its event.
+    ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// assert_eq!(store.at("/volume").get_or_insert(50)?, 50);
+    /// assert_eq!(store.at("/volume").get_or_insert(60)?, 50);
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`get`](Self::get) and [`set`](Self::set).
@@ -152,13 +209,32 @@ impl At {
 
     /// The names of the children, in order; tracked.
     ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// store.at("/users/bob/age").set(31)?;
+    /// store.at("/users/ann/age").set(30)?;
+    /// assert_eq!(store.at("/users").list()?, ["ann", "bob"]);
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`tree`](Self::tree).
     pub fn list(&self) -> Result<Vec<String>, StoreError> {
         Ok(self.tree()?.children().map(str::to_string).collect())
     }
 
-    /// The node of what is here and below, for snapshots, drafts, streams and `map`.
+    /// The node of what is here and below, for snapshots, drafts, streams, `map`, `wait_until`.
+    ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// let volume = store.at("/volume").node()?.map(|tree| tree.get().ok().flatten().unwrap_or(5));
+    /// let before = isobar::snapshot();
+    /// store.at("/volume").set(11)?;
+    /// assert_eq!((before.get(&volume), volume.get()), (5, 11));
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// [`StoreError::Path`].
@@ -211,6 +287,14 @@ impl At {
     /// Makes what is here and below the fields of `value`, and theirs, at places of their own, in
     /// one commit; what is different only. A field `/` is the value of the place itself.
     ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// store.at("/user").set_tree(serde_json::json!({ "name": "Ann", "age": 30 }))?;
+    /// assert_eq!(store.at("/user/age").get()?, Some(30));
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`set`](Self::set); [`StoreError::Path`] if a field's name is no segment.
     #[track_caller]
@@ -230,6 +314,17 @@ impl At {
     }
 
     /// Tells the listeners of this path and those above, although nothing is written.
+    ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let heard = store.subscribe("/jobs", move |event| tell.send(event.kind()).unwrap())?;
+    /// store.at("/jobs/7").ping()?;
+    /// assert_eq!(told.recv().unwrap(), isobar::store::EventKind::Ping);
+    /// # drop(heard);
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`set`](Self::set).
@@ -269,12 +364,34 @@ impl fmt::Debug for Write<'_> {
 
 impl<'a> Write<'a> {
     /// Travels with the write's events, up to the root.
+    ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let heard = store.subscribe("/", move |event| {
+    ///     tell.send(event.payload::<&str>().copied()).unwrap();
+    /// })?;
+    /// store.at("/price").write().payload("from the feed").set(10)?;
+    /// assert_eq!(told.recv().unwrap(), Some("from the feed"));
+    /// # drop(heard);
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
     pub fn payload(mut self, payload: impl Any + Send + Sync) -> Self {
         self.payload = Some(Arc::new(payload));
         self
     }
 
     /// No listener is told. Computeds, effects and derived values follow as ever.
+    ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// let heard = store.subscribe("/n", |_| panic!("nobody is told"))?;
+    /// store.at("/n").write().quiet().set(1)?;
+    /// # drop(heard);
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
     pub fn quiet(mut self) -> Self {
         self.voice = Voice::Quiet;
         self

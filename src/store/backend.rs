@@ -91,7 +91,14 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// None of them.
+    /// None of them, to begin with.
+    ///
+    /// ```
+    /// use isobar::store::Capabilities;
+    /// let mut can = Capabilities::NONE;
+    /// (can.atomic, can.durable) = (true, true);
+    /// assert!(!can.watch);
+    /// ```
     pub const NONE: Self = Self {
         versions: false,
         compare_and_set: false,
@@ -190,8 +197,8 @@ pub enum BackendError {
         /// What is wrong with it.
         source: Arc<dyn Error + Send + Sync>,
     },
-    /// Another process has it.
-    #[error("{what} is in use by another process; let one process mount it, or use another one")]
+    /// Another process has it, or another backend of this one.
+    #[error("{what} is in use, by this process or another; mount it once, or use another place")]
     InUse {
         /// The directory or file.
         what: String,
@@ -236,7 +243,8 @@ pub enum ApplyError {
     },
 }
 
-/// Tells a mount of what others have stored. Clones tell the same mount.
+/// Tells a mount of what others have stored. Clones tell the same mount. Telling costs a lock for a
+/// moment and never waits, so any thread may, also one that holds locks of its own.
 #[derive(Clone)]
 pub struct Notices {
     told: Arc<dyn Told>,

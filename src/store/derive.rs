@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Weak};
 
 /// A derived value: computed, and writable until a source changes.
@@ -36,7 +37,7 @@ impl Derived {
 #[derive(Debug)]
 pub struct Sources {
     store: Store,
-    patterns: Vec<Pattern>,
+    patterns: Arc<[Pattern]>,
 }
 
 impl Sources {
@@ -54,7 +55,7 @@ impl Sources {
     /// [`StoreError::Read`].
     pub fn all(&self) -> Result<Vec<(Path, Arc<Value>)>, StoreError> {
         let mut all = Vec::new();
-        for pattern in &self.patterns {
+        for pattern in self.patterns.iter() {
             let tree = self.store.core.tree(&pattern.prefix())?;
             match pattern.exact() {
                 Some(path) => all.extend(tree.to_value().map(|value| (path, Arc::new(value)))),
@@ -131,8 +132,8 @@ impl Store {
         sources: impl IntoIterator<Item = P>,
         f: impl Fn(&Sources) -> Result<Option<D>, StoreError> + Send + Sync + 'static,
     ) -> Result<Derivation, StoreError> {
-        let patterns: Result<Vec<_>, _> = sources.into_iter().map(|p| p.to_pattern()).collect();
-        let patterns = patterns?;
+        let patterns = sources.into_iter().map(|pattern| pattern.to_pattern());
+        let patterns: Arc<[Pattern]> = patterns.collect::<Result<_, _>>()?;
         self.derive_by(dest.to_path()?, move |store| {
             f(&Sources { store: store.clone(), patterns: patterns.clone() })
         })
@@ -150,7 +151,9 @@ impl Store {
             let made = f(&store).and_then(|made| super::at::encode_some(&place, made));
             made.unwrap_or_else(|error| fail(error)).map(Arc::new)
         };
-        let source = Computed::on(self.core.world(), Some(dest.as_str().into()), function);
+        // A name of its own: in a cycle it stands beside the path's reader and its value.
+        let name = Some(format!("{dest} (function)").into());
+        let source = Computed::on(self.core.world(), name, function);
         let value = Linked::builder(&source, |value: &Option<Arc<Value>>, _| value.clone());
         let value = value.name(format!("{dest} (derived)")).build();
         self.install(dest, Derived { value })
@@ -164,12 +167,11 @@ impl Store {
         let before = core.derived.load().get(&dest).cloned();
         core.derived.try_update(move |all| all.update(to.clone(), new.clone()))?;
         let derivation = Derivation { core: Arc::downgrade(core), dest, derived, detached: false };
-        let first = derivation.derived.value.try_get();
-        let Err(error) = first else {
+        let Err(error) = derivation.derived.value.try_get() else {
             return Ok(derivation);
         };
-        let (to, mut before) = (derivation.dest.clone(), before);
-        if let Some(before) = before.take() {
+        if let Some(before) = before {
+            let to = derivation.dest.clone();
             core.derived.update(move |all| all.update(to.clone(), before.clone()));
         }
         Err(error.into())
@@ -180,7 +182,8 @@ impl Store {
 fn fail(error: StoreError) -> ! {
     match error {
         StoreError::Read(error) => raise(error),
-        other => panic!("{other}"),
+        // Not `panic!`: an answer that was returned is nothing for the panic hook to print.
+        other => resume_unwind(Box::new(other.to_string())),
     }
 }
 
@@ -222,9 +225,21 @@ impl Derivation {
 
     /// Ends it; as dropping does. There is no value at the path any more, or what was written
     /// there before it was derived.
+    ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// store.at("/n").set(1)?;
+    /// let twice = store.derive("/twice", "/n", |n: Option<i64>| n.map(|n| n * 2))?;
+    /// assert!(store.at("/twice").contains()?);
+    /// twice.remove();
+    /// assert!(!store.at("/twice").contains()?);
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
     pub fn remove(self) {}
 
-    /// Leaves it to the store: it ends with that, or when another one takes its path.
+    /// Leaves it to the store: it ends with that, or when another one takes its path. The function
+    /// must not keep a handle of the store then, or neither ends.
     pub fn detach(mut self) {
         self.detached = true;
     }

@@ -25,7 +25,24 @@ pub enum EventKind {
     Ping,
 }
 
-/// A change of one path in one commit, on its way up from it.
+/// A change of one path in one commit, on its way up from it. It lives for as long as the callback
+/// runs; paths and values can be cloned out of it.
+///
+/// ```
+/// use isobar::store::Store;
+/// let store = Store::new();
+/// let (tell, told) = std::sync::mpsc::channel();
+/// let heard = store.subscribe("/users/*", move |event| {
+///     let values = (event.previous().cloned(), event.value().cloned());
+///     tell.send((event.path().clone(), event.matches()[0].clone(), values)).unwrap();
+/// })?;
+/// store.at("/users/1/name").set("Ann")?;
+/// let (path, user, values) = told.recv().unwrap();
+/// assert_eq!((path.as_str(), user.as_str()), ("/users/1/name", "1"));
+/// assert_eq!(values, (None, Some("Ann".into())));
+/// # drop(heard);
+/// # Ok::<(), isobar::store::StoreError>(())
+/// ```
 #[derive(Debug)]
 pub struct Event<'a> {
     pub(super) told: &'a Told,

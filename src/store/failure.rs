@@ -22,7 +22,7 @@ pub enum StoreError {
         /// What does not fit.
         source: Arc<serde_json::Error>,
     },
-    /// A value that cannot be held: a map whose keys are no texts, a number that is none.
+    /// A value that cannot be held: a map whose keys are no texts, a number of more than 64 bits.
     #[error("no value can be made for {path}: {source}")]
     Encode {
         /// Where.
@@ -37,25 +37,25 @@ pub enum StoreError {
     #[error(transparent)]
     Write(#[from] WriteError),
     /// There is a callback of this name.
-    #[error("there is a callback {name:?} already; choose another name, or replace it")]
+    #[error("there is a callback {name:?} already; choose another name, or use `replace_callback`")]
     CallbackExists {
         /// The name.
         name: String,
     },
     /// There is no callback of this name.
-    #[error("there is no callback {name:?}; register it before, or say that it will come")]
+    #[error("there is no callback {name:?}; register it before, or use `IfMissing::Wait`")]
     NoSuchCallback {
         /// The name.
         name: String,
     },
-    /// The store was dropped.
-    #[error("the store of {path} was dropped; keep a handle of it")]
+    /// The store was dropped, or the mount was unmounted.
+    #[error("what was at {path} has ended; keep a handle of its store, and unmount it once")]
     Gone {
         /// What was asked for.
         path: Path,
     },
-    /// The change is in the store's memory no more, because it could not be stored.
-    #[error("{path} was not stored: {source}; it has the value again that is stored")]
+    /// It could not be stored, and was taken back.
+    #[error("{path} was not stored: {source}; its value is the stored one again")]
     NotStored {
         /// Where.
         path: Path,

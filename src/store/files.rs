@@ -111,8 +111,9 @@ impl FilesBuilder {
             is_plain,
             "a format's extension is of letters and digits, and {extension:?} is not"
         );
-        let failed =
-            |error| BackendError::failed(format!("opening {}", self.base.display()), error);
+        let failed = |error| {
+            BackendError::failed(format!("opening the directory {}", self.base.display()), error)
+        };
         fs::create_dir_all(&self.base).map_err(failed)?;
         let base = fs::canonicalize(&self.base).map_err(failed)?;
         let lock = lock(&base)?;

@@ -202,6 +202,20 @@ impl Store {
     /// Registers a callback by a name, to [subscribe](Self::subscribe_by_name) to any number of
     /// patterns.
     ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// use isobar::store::IfMissing;
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// store.register("log", move |event| tell.send(event.path().to_string()).unwrap())?;
+    /// let users = store.subscribe_by_name("/users", "log", IfMissing::Refuse)?;
+    /// let posts = store.subscribe_by_name("/posts", "log", IfMissing::Refuse)?;
+    /// store.at("/posts/1").set("text")?;
+    /// assert_eq!(told.recv().unwrap(), "/posts/1");
+    /// # drop((users, posts));
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`StoreError::CallbackExists`].
     pub fn register(
@@ -305,7 +319,8 @@ impl Subscription {
     /// Unsubscribes; as dropping does.
     pub fn unsubscribe(self) {}
 
-    /// Leaves it to the store: it ends with that.
+    /// Leaves it to the store: it ends with that. The callback must not keep a handle of the store
+    /// then, or neither ends.
     pub fn detach(mut self) {
         self.detached = true;
     }

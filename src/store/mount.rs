@@ -414,6 +414,20 @@ impl Store {
 impl MountBuilder<'_> {
     /// Writes return at once; changes are stored together, `every` so often while there are any.
     /// A failure is reported, and what was not stored is tried again at the next time.
+    ///
+    /// ```
+    /// use isobar::Clock;
+    /// use isobar::store::{Memory, Store};
+    /// use std::time::Duration;
+    /// let store = Store::new();
+    /// let mount = store.mount("/metrics", Memory::new());
+    /// let mount = mount.write_behind(&Clock::manual(), Duration::from_secs(5)).build()?;
+    /// (1..=3).try_for_each(|n| store.at("/metrics/hits").set(n).map(drop))?;
+    /// assert_eq!(mount.stats().stored, 0);
+    /// mount.flush()?;
+    /// assert_eq!(mount.stats().stored, 1);
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
     pub fn write_behind(mut self, clock: &Clock, every: Duration) -> Self {
         self.behind = Some((clock.clone(), every));
         self
@@ -542,6 +556,17 @@ impl Mount {
 
     /// Stores what there is, and ends it: its values go from the store, stay in the backend, and
     /// the backend is given back.
+    ///
+    /// ```
+    /// use isobar::store::Store;
+    /// let store = Store::new();
+    /// let kept = store.mount("/kept", isobar::store::Memory::new()).build()?;
+    /// store.at("/kept/n").set(1)?;
+    /// let mut backend = kept.unmount()?;
+    /// assert!(!store.at("/kept/n").contains()?);
+    /// assert_eq!(*backend.read(&"/n".parse()?)?.unwrap().value, 1);
+    /// # Ok::<(), isobar::store::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Store::flush`]; it stays mounted then. [`StoreError::Gone`] if it has ended.

@@ -1,5 +1,6 @@
 //! Names of places in a store, and patterns of such names.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -14,7 +15,7 @@ use std::sync::Arc;
 ///
 /// Paths are ordered as trees are walked: a parent comes before what is below it, and that before
 /// the next sibling; siblings are in the order of their names' bytes, so `10` comes before `9`. A
-/// clone is a count.
+/// clone is a count. As a value, in a store too, a path is its text.
 ///
 /// ```
 /// use isobar::store::Path;
@@ -51,8 +52,8 @@ pub enum PathError {
         /// What was given.
         path: String,
     },
-    /// A child's name that is a path.
-    #[error("{name:?} is not the name of one child; join paths instead")]
+    /// A child's name that is nothing, or a path.
+    #[error("{name:?} is not the name of one child; a name is not empty and has no slash")]
     NotOneSegment {
         /// What was given.
         name: String,
@@ -67,7 +68,7 @@ pub enum PathError {
         depth: usize,
     },
     /// A wildcard where one place is named.
-    #[error("{path:?} is a pattern; name one place, or subscribe to the pattern")]
+    #[error("{path:?} is a pattern; name one place here, or use `subscribe` or `derive_many`")]
     Wildcard {
         /// What was given.
         path: String,
@@ -189,7 +190,7 @@ impl Path {
     /// # Errors
     /// [`PathError`] if the name is no single segment, or this is as deep as paths get.
     pub fn child(&self, name: &str) -> Result<Self, PathError> {
-        if name.contains('/') || name == "." {
+        if name.contains('/') || matches!(name, "" | ".") {
             return Err(PathError::NotOneSegment { name: name.to_string() });
         }
         self.join(&name.parse()?)
@@ -208,11 +209,20 @@ impl Path {
     }
 
     /// Is it `above`, or below it?
+    ///
+    /// ```
+    /// use isobar::store::Path;
+    /// let [name, user, users]: [Path; 3] =
+    ///     ["/users/1/name", "/users/1", "/users"].map(|path| path.parse().unwrap());
+    /// assert!(name.starts_with(&user) && !users.starts_with(&user));
+    /// assert_eq!(name.strip(&users).unwrap().as_str(), "/1/name");
+    /// assert_eq!(user.child("name"), Ok(name));
+    /// ```
     pub fn starts_with(&self, above: &Self) -> bool {
         self.below(above).is_some()
     }
 
-    /// What is left of this path below `above`.
+    /// What is left of this path below `above`; `None` if it is elsewhere.
     pub fn strip(&self, above: &Self) -> Option<Self> {
         self.below(above).map(|text| Self { text: text.into() })
     }
@@ -303,6 +313,19 @@ impl Hash for Path {
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// As its text, so that a value can name a place.
+impl Serialize for Path {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Path {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -15,7 +15,19 @@ pub(super) type Entries = PersistentMap<Path, Arc<Value>>;
 /// What travels with a write to its events.
 pub(super) type Payload = Arc<dyn Any + Send + Sync>;
 
-/// All written values at one revision. Derived ones are not among them.
+/// All written values at one revision. Derived ones are not among them. A clone is a few counts;
+/// those of one store are equal if no write is between them, those of two cannot be compared.
+///
+/// ```
+/// use isobar::store::Store;
+/// let store = Store::new();
+/// let before = store.state();
+/// store.at("/volume").set(5)?;
+/// let volume = "/volume".parse()?;
+/// assert_eq!(before.value(&volume), None);
+/// assert_eq!(store.state().value(&volume), Some(&5.into()));
+/// # Ok::<(), isobar::store::StoreError>(())
+/// ```
 #[derive(Clone)]
 pub struct State {
     pub(super) entries: Entries,
@@ -147,7 +159,7 @@ impl Tree {
         self.entries.range((from, Bound::Unbounded)).next()?.0.child_of(&self.path)
     }
 
-    /// What is at a path below this one.
+    /// What is at a path below this one; `None` if there is nothing.
     pub fn at(&self, path: &Path) -> Option<Self> {
         let path = self.path.join(path).ok()?;
         let tree = Self { entries: self.entries.clone(), path };

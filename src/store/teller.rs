@@ -50,16 +50,17 @@ impl Teller {
     fn tell_version(&self, before: &State, now: &Loaded<State>, revision: Revision) {
         for (path, logged) in changes(before, now) {
             let (previous, value) = (before.entries.get(&path), now.entries.get(&path));
+            let voice = logged.as_ref().map(|logged| logged.voice);
             let kind = match (previous == value, value) {
-                (true, _) if logged.as_ref().is_none_or(|l| l.voice != Voice::Always) => continue,
+                (true, _) if voice != Some(Voice::Always) => continue,
                 (true, _) => EventKind::Ping,
                 (false, None) => EventKind::Deleted,
                 (false, Some(_)) => EventKind::Set,
             };
-            if logged.as_ref().is_some_and(|logged| logged.voice == Voice::Quiet) {
+            if voice == Some(Voice::Quiet) {
                 continue;
             }
-            let payload = logged.as_ref().and_then(|logged| logged.payload.clone());
+            let payload = logged.and_then(|logged| logged.payload.clone());
             let (previous, value) = (previous.cloned(), value.cloned());
             self.tell(&Told { kind, path, previous, value, payload, revision, state: now.clone() });
         }

@@ -1,7 +1,7 @@
 //! Storage below paths: what is stored is what is in memory.
 
 use crate::stage::{Gate, Trace, in_graph, in_reporting_graph};
-use crate::{Done, listen, path};
+use crate::{Done, listen, path, put};
 use isobar::store::{
     ApplyError, Backend, BackendError, Capabilities, Change, Contents, Memory, Notices, Path,
     Store, StoreError, Stored, Value, Version,
@@ -93,10 +93,6 @@ impl Backend for Scripted {
     fn watch(&mut self, notices: Notices) -> Result<(), BackendError> {
         self.memory.watch(notices)
     }
-}
-
-fn put(at: &str, value: impl Into<Value>) -> Change {
-    crate::put(at, value)
 }
 
 /// Until there is a value at a path.

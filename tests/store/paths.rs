@@ -25,7 +25,7 @@ fn what_is_no_path_is_refused_by_name() {
     assert_eq!(path(&"/a".repeat(128)).depth(), 128);
     let below = path(&"/a".repeat(100));
     assert_eq!(below.join(&below), Err(PathError::TooDeep { depth: 200 }));
-    for name in ["a/b", ".", "/"] {
+    for name in ["a/b", ".", "/", ""] {
         assert!(matches!(below.child(name), Err(PathError::NotOneSegment { .. })), "{name}");
     }
 }
@@ -47,6 +47,15 @@ fn a_path_is_not_below_one_whose_name_only_begins_its_own() {
     assert_eq!(path("/a/b").name(), Some("b"));
     assert_eq!(path("/a").parent(), Some(path("/")));
     assert_eq!(path("/").parent(), None);
+}
+
+#[test]
+fn a_path_is_a_value_its_text() {
+    let text = serde_json::to_string(&path("users/1/")).unwrap();
+    assert_eq!(text, r#""/users/1""#);
+    assert_eq!(serde_json::from_str::<Path>(&text).unwrap(), path("/users/1"));
+    let refused = serde_json::from_str::<Path>(r#""/users/..""#).unwrap_err().to_string();
+    assert!(refused.contains("/users/.."), "{refused}");
 }
 
 #[test]

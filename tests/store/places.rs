@@ -115,6 +115,7 @@ fn set_tree_spreads_fields_and_changes_what_is_different_only() {
         assert_eq!(config.to_value().unwrap(), Some(now.clone()));
         assert!(!config.set_tree(now).unwrap());
         assert!(config.set_tree(json!({ "b/c": 1 })).is_err());
+        assert!(config.set_tree(json!({ "": 1 })).is_err());
     });
 }
 

@@ -5,32 +5,35 @@
 //! are skipped, writes to one path are one change, what failed is different still, and what was
 //! taken in from others is not.
 
-use super::Core;
 use super::backend::{
     ApplyError, Backend, BackendError, Capabilities, Change, Contents, Expected, Notice, Notices,
     Stored, Version,
 };
 use super::failure::StoreError;
-use super::mount::{Ending, Reports, Rule, Shared};
+use super::mount::{self, Ending, Reports, Rule, Shared};
 use super::path::Path;
-use super::state::{Entries, Logged, State, different};
+use super::state::{Entries, Logged, State, Tree, different};
+use super::{Core, Places};
 use crate::error::panic_message;
 use crate::sync::Relaxed;
 use crate::time::Timer;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Weak};
 
 /// After so many groups in a row of which nothing was stored the rest is not tried.
 const PATIENCE: u32 = 3;
 
+/// What was known to be stored at a path.
+type Known = (Option<Arc<Value>>, Option<Version>);
+
 /// Why a change was not stored.
 #[derive(Clone)]
 enum Reason {
-    /// Another one's was there before; the state takes it.
-    Conflict,
+    /// Another one's was there before; the state takes it. With what was known before.
+    Conflict(Known),
     Failed(BackendError),
 }
 
@@ -48,7 +51,7 @@ impl Target {
 }
 
 pub(super) struct Keeper {
-    core: Weak<Core>,
+    places: Arc<Places>,
     shared: Arc<Shared>,
     reports: Arc<Reports>,
     backend: Box<dyn Backend>,
@@ -67,7 +70,7 @@ impl Keeper {
     pub(super) fn new(core: &Arc<Core>, shared: &Arc<Shared>, backend: Box<dyn Backend>) -> Self {
         let can = backend.capabilities();
         Self {
-            core: Arc::downgrade(core),
+            places: core.places.clone(),
             shared: shared.clone(),
             reports: core.mounts.reports.clone(),
             backend,
@@ -83,6 +86,7 @@ impl Keeper {
     /// Loads, tells how that went, and keeps until it is over.
     pub(super) fn run(mut self, tell: Sender<Result<(), StoreError>>) -> Box<dyn Backend> {
         let ending = Ending(self.shared.clone());
+        mount::keeps();
         let loaded = self.load_first();
         let goes_on = loaded.is_ok();
         if tell.send(loaded).is_ok() && goes_on {
@@ -95,10 +99,12 @@ impl Keeper {
     fn keep(&mut self) {
         loop {
             let work = self.shared.take_work();
+            work.unheard.iter().for_each(|error| self.report(error));
             self.hear(work.notices);
             if let Some(target) = work.target {
                 self.look(target);
             }
+            self.look_below(&work.left);
             let through = matches!(self.shared.rule, Rule::Through);
             if through || work.flush || work.due || work.over {
                 self.timer = None;
@@ -140,8 +146,6 @@ impl Keeper {
             self.ask("watch", |backend| backend.watch(notices)).map_err(|e| self.failed(e))?;
         }
         let loaded = self.ask("load", |backend| backend.load()).map_err(|e| self.failed(e))?;
-        let core =
-            self.core.upgrade().ok_or(StoreError::Gone { path: self.shared.path.clone() })?;
         let mut new = Entries::new();
         self.report_broken(&loaded.broken);
         for stored in loaded.stored {
@@ -151,9 +155,9 @@ impl Keeper {
         }
         self.stored = new.clone();
         self.target.entries = new.clone();
-        let (shared, listeners) = (self.shared.clone(), core.listeners.clone());
-        let scope = core.scope(new.keys());
-        core.write(scope, move |state| {
+        let (shared, listeners) = (self.shared.clone(), self.places.listeners.clone());
+        let scope = self.places.scope(new.keys());
+        self.places.write(scope, move |state| {
             let there = state.tree(&shared.path);
             if there.iter().any(|(path, _)| shared.owns(path)) {
                 return Err(StoreError::NotEmpty { path: shared.path.clone() });
@@ -183,9 +187,22 @@ impl Keeper {
             return;
         }
         let new = different(&self.target.entries, &target.entries);
-        let own = new.filter(|path| self.shared.owns(path)).cloned();
+        // What is another mount's now may be stored here from before.
+        let own = new.filter(|path| self.shared.owns(path) || self.stored.contains_key(*path));
+        let own = own.cloned();
         self.dirty.extend(own.collect::<Vec<_>>());
         self.target = target;
+        self.count_pending();
+    }
+
+    /// Where mounts below have ended, what is there is this one's.
+    fn look_below(&mut self, left: &[Path]) {
+        for left in left {
+            let all = [&self.target.entries, &self.stored];
+            let below = all.map(|entries| Tree::new(entries.clone(), left.clone()));
+            let paths = below.iter().flat_map(Tree::iter).map(|(path, _)| path.clone());
+            self.dirty.extend(paths.filter(|path| self.shared.owns(path)));
+        }
         self.count_pending();
     }
 
@@ -201,9 +218,8 @@ impl Keeper {
             let shared = self.shared.clone();
             let due = move || shared.tell(|post| post.due = true);
             let at = clock.time().saturating_add(*every);
-            let core = self.core.upgrade();
-            self.timer =
-                core.map(|core| clock.schedule(at, crate::Readable::node(&core.state), due));
+            let node = crate::Readable::node(&self.places.state);
+            self.timer = Some(clock.schedule(at, node, due));
         }
         let armed = self.timer.is_some();
         self.shared.tell(|post| post.armed = armed);
@@ -223,10 +239,11 @@ impl Keeper {
             let applied = self.apply(&changes, &mut failed);
             vain = if applied == 0 { vain + 1 } else { 0 };
         }
-        if let Some(first) = failed.values().next().cloned() {
-            // Not tried any more.
+        if !failed.is_empty() {
+            // Not tried any more, because of failures: who conflicts is taken back alone.
+            let first = failed.values().find(|reason| matches!(reason, Reason::Failed(_))).cloned();
             let rest = self.changes(&failed).into_iter().map(|change| self.whole(&change.path));
-            failed.extend(rest.map(|path| (path, first.clone())));
+            failed.extend(rest.zip(first.into_iter().cycle()));
             // Relaxed: a figure.
             self.shared.counts.failures.fetch_add(1, Relaxed);
         }
@@ -257,10 +274,7 @@ impl Keeper {
                 self.note_stored(&changes[..applied], &[]);
                 let whole = self.whole(&path);
                 let reason = match self.ask("read", |backend| backend.read(&path)) {
-                    Ok(theirs) => {
-                        self.note_theirs(&whole, theirs);
-                        Reason::Conflict
-                    }
+                    Ok(theirs) => Reason::Conflict(self.note_theirs(&whole, theirs)),
                     Err(source) => Reason::Failed(source),
                 };
                 failed.insert(whole, reason);
@@ -284,9 +298,13 @@ impl Keeper {
     fn settle_failed(&mut self, failed: BTreeMap<Path, Reason>) -> Vec<(Path, StoreError)> {
         let behind = matches!(self.shared.rule, Rule::Behind { .. });
         let (mut back, mut errors, mut later) = (Vec::new(), Vec::new(), None);
+        let mut conflicts = HashMap::new();
         for (path, reason) in failed {
             let error = match reason {
-                Reason::Conflict => StoreError::Conflict { path: path.clone() },
+                Reason::Conflict(known) => {
+                    conflicts.insert(path.clone(), known);
+                    StoreError::Conflict { path: path.clone() }
+                }
                 Reason::Failed(source) if behind => {
                     later = Some(self.failed(source));
                     continue;
@@ -298,14 +316,17 @@ impl Keeper {
         }
         // One for all of them.
         errors.extend(later.map(|error| (self.shared.path.clone(), error)));
-        self.take_back(back);
+        let left = self.take_back(back);
+        self.unknow(left, conflicts);
         errors
     }
 
     /// What is to be stored: the state's values where others are stored.
     fn changes(&mut self, failed: &BTreeMap<Path, Reason>) -> Vec<Change> {
-        let (entries, stored) = (&self.target.entries, &self.stored);
-        self.dirty.retain(|path| entries.get(path) != stored.get(path));
+        let (shared, entries, stored) = (&self.shared, &self.target.entries, &self.stored);
+        // Where another mount has come, nothing is to be left of what was here.
+        let wanted = |path: &Path| entries.get(path).filter(|_| shared.owns(path));
+        self.dirty.retain(|path| wanted(path) != stored.get(path));
         let relative = |path: &Path| path.strip(&self.shared.path);
         let open = self.dirty.iter().filter(|path| !failed.contains_key(*path));
         let changes = open.filter_map(|path| {
@@ -314,14 +335,20 @@ impl Keeper {
                 (true, None) => Expected::Missing,
                 (true, Some(version)) => Expected::At(*version),
             };
-            let value = self.target.entries.get(path).cloned();
-            Some(Change { path: relative(path)?, value, expected })
+            Some(Change { path: relative(path)?, value: wanted(path).cloned(), expected })
         });
         changes.collect()
     }
 
+    /// Of a path that was stored from here.
     fn whole(&self, path: &Path) -> Path {
         self.shared.path.join(path).unwrap_or_else(|_| self.shared.path.clone())
+    }
+
+    /// Of a path that others may have stored; what is too deep for the store is reported.
+    fn checked(&self, path: &Path) -> Option<Path> {
+        let joined = self.shared.path.join(path);
+        joined.map_err(|error| self.report(&error.into())).ok()
     }
 
     fn note_stored(&mut self, changes: &[Change], versions: &[Option<Version>]) {
@@ -349,37 +376,62 @@ impl Keeper {
         self.note_version(&path, there.ok().flatten().and_then(|there| there.version));
     }
 
-    fn note_theirs(&mut self, path: &Path, theirs: Option<Stored>) {
-        self.note_version(path, theirs.as_ref().and_then(|theirs| theirs.version));
-        match theirs {
-            Some(theirs) => drop(self.stored.insert(path.clone(), theirs.value)),
+    fn note_theirs(&mut self, path: &Path, theirs: Option<Stored>) -> Known {
+        let (value, version) = match theirs {
+            Some(theirs) => (Some(theirs.value), theirs.version),
+            None => (None, None),
+        };
+        let known = (self.stored.get(path).cloned(), self.versions.get(path).copied());
+        self.note(path, (value, version));
+        known
+    }
+
+    fn note(&mut self, path: &Path, (value, version): Known) {
+        self.note_version(path, version);
+        match value {
+            Some(value) => drop(self.stored.insert(path.clone(), value)),
             None => drop(self.stored.remove(path)),
         }
     }
 
+    /// Where memory did not take what others have stored, because it was written meanwhile: that
+    /// was decided on what was known before, and is to be a conflict when it is to be stored.
+    fn unknow(&mut self, left: Vec<Path>, mut known: HashMap<Path, Known>) {
+        for path in left {
+            if let Some(known) = known.remove(&path) {
+                self.note(&path, known);
+            }
+        }
+    }
+
     /// Makes the state's values those that are stored, where no newer ones were written.
-    fn take_back(&mut self, paths: Vec<Path>) {
+    fn take_back(&mut self, paths: Vec<Path>) -> Vec<Path> {
         if paths.is_empty() {
-            return;
+            return Vec::new();
         }
         let tried = self.target.entries.clone();
         self.dirty.extend(paths.iter().cloned());
-        self.take_in(paths, move |path| tried.get(path).cloned());
+        self.take_in(paths, move |path| tried.get(path).cloned())
     }
 
     /// Makes the state's values at some paths those that are stored, in one commit, where the
-    /// state has what `known` says.
+    /// state has what `known` says. Where it has not is given back.
     fn take_in(
         &mut self,
         paths: Vec<Path>,
         known: impl Fn(&Path) -> Option<Arc<Value>> + Send + 'static,
-    ) {
-        let Some(core) = self.core.upgrade() else { return };
-        let (stored, listeners) = (self.stored.clone(), core.listeners.clone());
-        let done = core.write(core.scope(paths.iter()), move |state| {
+    ) -> Vec<Path> {
+        let places = self.places.clone();
+        let (stored, listeners) = (self.stored.clone(), places.listeners.clone());
+        let done = places.write(places.scope(paths.iter()), move |state| {
+            let mut left = Vec::new();
             for path in &paths {
                 let (there, new) = (state.entries.get(path).cloned(), stored.get(path));
-                if there != known(path) || there.as_ref() == new {
+                if there != known(path) {
+                    left.push(path.clone());
+                    continue;
+                }
+                if there.as_ref() == new {
                     continue;
                 }
                 match new {
@@ -388,10 +440,12 @@ impl Keeper {
                 }
                 listeners.log(state, || Logged::plain(path));
             }
+            left
         });
-        done.unwrap_or_else(|error| self.report(&error));
+        let left = done.map_err(|error| self.report(&error)).unwrap_or_default();
         // What was taken in is not to be stored.
-        self.look(core.state.with(Target::of));
+        self.look(places.state.with(Target::of));
+        left
     }
 
     fn hear(&mut self, notices: Vec<Notice>) {
@@ -413,7 +467,7 @@ impl Keeper {
         } else {
             for path in paths {
                 match self.ask("read", |backend| backend.read(&path)) {
-                    Ok(stored) => theirs.push((self.whole(&path), stored)),
+                    Ok(stored) => theirs.extend(self.checked(&path).map(|path| (path, stored))),
                     Err(source) => self.report(&self.failed(source)),
                 }
             }
@@ -431,15 +485,16 @@ impl Keeper {
             }
         }
         self.report_broken(&all.broken);
+        let stored = all.stored.into_iter();
         theirs
-            .extend(all.stored.into_iter().map(|stored| (self.whole(&stored.path), Some(stored))));
+            .extend(stored.filter_map(|stored| Some((self.checked(&stored.path)?, Some(stored)))));
         theirs.into_iter().collect()
     }
 
     /// Takes in what others have stored.
     fn hear_of(&mut self, theirs: Vec<(Path, Option<Stored>)>) {
         let before = self.stored.clone();
-        let mut changed = Vec::new();
+        let mut changed = HashMap::new();
         for (path, theirs) in theirs {
             if !self.shared.owns(&path) {
                 continue;
@@ -454,22 +509,24 @@ impl Keeper {
                 // to be stored.
                 continue;
             }
-            self.note_theirs(&path, theirs);
-            changed.push(path);
+            let known = self.note_theirs(&path, theirs);
+            changed.insert(path, known);
         }
         if changed.is_empty() {
             return;
         }
         // Relaxed: a figure.
         self.shared.counts.taken_in.fetch_add(changed.len() as u64, Relaxed);
-        // Where something else is written meanwhile, that is stored over it.
-        self.dirty.extend(changed.iter().cloned());
-        self.take_in(changed, move |path| before.get(path).cloned());
+        self.dirty.extend(changed.keys().cloned());
+        let left =
+            self.take_in(changed.keys().cloned().collect(), move |path| before.get(path).cloned());
+        if self.can.compare_and_set {
+            self.unknow(left, changed);
+        }
+        // Else what was written meanwhile is stored over it.
     }
 
     fn is_pending(&self, path: &Path) -> bool {
-        let newest = self.core.upgrade().map(|core| core.state.with(Target::of));
-        let entries = newest.as_ref().map_or(&self.target.entries, |newest| &newest.entries);
-        entries.get(path) != self.stored.get(path)
+        self.places.state.with(|state| state.entries.get(path) != self.stored.get(path))
     }
 }

@@ -18,19 +18,19 @@ use std::time::Duration;
 
 /// A backend in memory that notes what it is asked, and fails or waits where it is told to.
 #[derive(Clone)]
-struct Scripted {
-    memory: Memory,
+pub(crate) struct Scripted {
+    pub(crate) memory: Memory,
     /// The paths of each group of changes.
-    groups: Trace<Vec<String>>,
+    pub(crate) groups: Trace<Vec<String>>,
     /// Changes of paths with one of these in their names fail.
     refused: Arc<Mutex<Vec<&'static str>>>,
     /// Passed before each group.
-    gate: Gate,
-    can: Capabilities,
+    pub(crate) gate: Gate,
+    pub(crate) can: Capabilities,
 }
 
 impl Scripted {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let gate = Gate::new();
         gate.open();
         let mut can = Capabilities::NONE;
@@ -39,16 +39,16 @@ impl Scripted {
         Self { memory: Memory::new(), groups: Trace::new(), refused, gate, can }
     }
 
-    fn stored(&self) -> BTreeMap<String, Value> {
+    pub(crate) fn stored(&self) -> BTreeMap<String, Value> {
         crate::all(&mut self.memory.clone())
     }
 
-    fn refuse(&self, names: &[&'static str]) {
+    pub(crate) fn refuse(&self, names: &[&'static str]) {
         *self.refused.lock().unwrap() = names.to_vec();
     }
 
     /// As another process would.
-    fn store_from_elsewhere(&self, changes: &[Change]) {
+    pub(crate) fn store_from_elsewhere(&self, changes: &[Change]) {
         self.memory.clone().apply(changes).unwrap();
     }
 }
@@ -100,13 +100,13 @@ fn put(at: &str, value: impl Into<Value>) -> Change {
 }
 
 /// Until there is a value at a path.
-fn wait_for(store: &Store, path: &str) {
+pub(crate) fn wait_for(store: &Store, path: &str) {
     let node = store.at(path).node().unwrap();
     node.wait_until(|tree| !tree.is_empty(), Duration::from_secs(60)).unwrap();
 }
 
 /// The state at `/kept` in paths relative to it.
-fn in_memory(store: &Store) -> BTreeMap<String, Value> {
+pub(crate) fn in_memory(store: &Store) -> BTreeMap<String, Value> {
     let tree = store.at("/kept").tree().unwrap();
     let below = |at: &Path| at.strip(&path("/kept")).unwrap().to_string();
     tree.iter().map(|(at, value)| (below(at), Value::clone(value))).collect()
@@ -148,7 +148,7 @@ fn a_batch_is_given_to_the_backend_in_one_piece() -> Done {
 
 #[test]
 fn what_cannot_be_stored_is_the_writers_error_and_is_taken_back() {
-    in_reporting_graph(|_, failures| {
+    in_reporting_graph(|g, failures| {
         let (store, backend, heard) = (Store::new(), Scripted::new(), Trace::new());
         store.mount("/kept", backend.clone()).build().unwrap();
         store.at("/kept/bad").set(1).unwrap();
@@ -159,6 +159,8 @@ fn what_cannot_be_stored_is_the_writers_error_and_is_taken_back() {
         assert_eq!(path.as_str(), "/kept/bad");
         assert!(source.to_string().contains("disk full"), "{source}");
         assert_eq!(store.at("/kept/bad").get().unwrap(), Some(1));
+        // Taking back is the mount's thread's commit, which another may be telling.
+        g.settle().unwrap();
         assert_eq!(heard.take(), ["/kept/**: /kept/bad 1 -> 2", "/kept/**: /kept/bad 2 -> 1"]);
         assert!(matches!(store.at("/kept/bad").delete(), Err(StoreError::NotStored { .. })));
         assert!(matches!(store.at("/kept/bad/er").set(2), Err(StoreError::NotStored { .. })));
@@ -214,8 +216,9 @@ fn a_failure_in_a_batch_or_effect_is_told_to_who_listens_for_it() {
             })
         };
         store.at("/ask").set(true).unwrap();
-        // Told by the mount's thread: whoever takes part in the next write has it behind.
         store.at("/kept/good").set(1).unwrap();
+        // Told by the mount's thread, which has it behind when it comes to the next thing.
+        store.flush().unwrap();
         let failure = failures.take();
         assert!(failure.len() == 1 && failure[0].contains("/kept/bad"), "{failure:?}");
         assert!(!store.at("/kept/bad").contains().unwrap());
@@ -223,6 +226,7 @@ fn a_failure_in_a_batch_or_effect_is_told_to_who_listens_for_it() {
         store.on_storage_error(move |error| note.note(error.to_string()));
         batch(|| store.at("/kept/bad").set(2)).unwrap();
         store.at("/kept/good").set(2).unwrap();
+        store.flush().unwrap();
         let told = told.take();
         assert!(told.len() == 1 && told[0].contains("/kept/bad"), "{told:?}");
         failures.expect_silence();

@@ -52,10 +52,11 @@ pub use state::{State, Tree};
 
 use self::at::Committed;
 use self::derive::Derived;
+use self::keeper::Target;
 use self::listeners::Listeners;
 use self::mount::Mounts;
 use self::state::{Entries, Logged};
-use self::ticket::Ticket;
+use self::ticket::{Reach, Ticket};
 use crate::collections::PersistentMap;
 use crate::collections::triggers::{Part, PartReader, Scope, Triggers, is_recorded};
 use crate::engine::frame::Frame;
@@ -68,7 +69,7 @@ use crate::sync::{Acquire, AtomicBool, Mutex};
 use crate::{Computed, Graph, Node, Signal, batch, transaction};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::ops::Bound;
+use std::ops::{Bound, Deref};
 use std::sync::{Arc, Weak};
 
 /// Values by path, which any thread may read, write, observe and derive from.
@@ -92,16 +93,18 @@ use std::sync::{Arc, Weak};
 #[derive(Clone)]
 pub struct Store {
     core: Arc<Core>,
-    /// Counts the handles alone: others hold the core for a moment, too.
-    life: Arc<Life>,
-}
-
-/// Ends with the last handle.
-struct Life {
-    core: Arc<Core>,
 }
 
 struct Core {
+    places: Arc<Places>,
+    /// Tells the listeners, while there are any.
+    teller: Mutex<Option<crate::Effect>>,
+    mounts: Mounts,
+}
+
+/// What is in memory. The mounts' threads hold this and not the core, so that the last handle is
+/// dropped by a user, who waits until all is stored, and never by one of them.
+struct Places {
     state: Signal<State>,
     derived: Signal<PersistentMap<Path, Derived>>,
     /// Was there ever a derived value?
@@ -109,9 +112,14 @@ struct Core {
     readers: Arc<Triggers<PathReader>>,
     hashing: RandomState,
     listeners: Arc<Listeners>,
-    /// Tells the listeners, while there are any.
-    teller: Mutex<Option<crate::Effect>>,
-    mounts: Mounts,
+}
+
+impl Deref for Core {
+    type Target = Places;
+
+    fn deref(&self) -> &Places {
+        &self.places
+    }
 }
 
 /// What is at one path and below, as a node.
@@ -159,17 +167,16 @@ impl StoreBuilder {
         let name = self.name.unwrap_or_else(|| "store".into());
         let derived = Some(format!("{name}.derived").into());
         let mounts = Mounts::new(&world, name.clone());
-        let core = Core {
+        let places = Places {
             state: Signal::make(world.clone(), State::new(), ByValue, Some(name)),
             derived: Signal::make(world.clone(), PersistentMap::new(), Never, derived),
             derives: AtomicBool::new(false),
             readers: Triggers::new(&world),
             hashing: RandomState::new(),
             listeners: Listeners::new(),
-            teller: Mutex::new(None),
-            mounts,
         };
-        Store::of(Arc::new(core))
+        let core = Core { places: Arc::new(places), teller: Mutex::new(None), mounts };
+        Store { core: Arc::new(core) }
     }
 }
 
@@ -243,16 +250,12 @@ impl Store {
         self.core.state.name()
     }
 
-    fn of(core: Arc<Core>) -> Self {
-        Self { life: Arc::new(Life { core: core.clone() }), core }
-    }
-
-    fn from_weak(life: &Weak<Life>) -> Option<Self> {
-        life.upgrade().map(|life| Self { core: life.core.clone(), life })
+    fn from_weak(core: &Weak<Core>) -> Option<Self> {
+        core.upgrade().map(|core| Self { core })
     }
 }
 
-impl Core {
+impl Places {
     fn world(&self) -> &Arc<World> {
         self.state.node().inner().world()
     }
@@ -270,6 +273,11 @@ impl Core {
             return self.reader(path).0.1.try_get();
         }
         Ok(state.tree(path))
+    }
+
+    /// The same for who is about to write: a derived value that fails is no reason not to.
+    fn written(&self, path: &Path) -> Result<Tree, ReadError> {
+        self.tree(path).or_else(|_| Ok(ReadableExt::try_load(&self.state)?.tree(path)))
     }
 
     fn hash_of(&self, path: &str) -> u64 {
@@ -337,10 +345,21 @@ impl Core {
         result.expect("an update runs at once, and again if need be")
     }
 
+    /// The newest state that was committed, also inside a batch or effect; not tracked.
+    fn committed(&self) -> Result<crate::Loaded<State>, ReadError> {
+        Frame::detached().enter(|| ReadableExt::try_load(&self.state))
+    }
+}
+
+impl Core {
     /// Before a write at a path and below: who is to store it.
-    fn begin(&self, path: &Path) -> Result<Ticket, StoreError> {
+    fn begin(&self, reach: &Reach) -> Result<Ticket, StoreError> {
         let collects = write::is_collecting(self.state.node().inner())?;
-        Ok(if collects { Ticket::default() } else { self.mounts.begin(path) })
+        Ok(if collects { Ticket::default() } else { self.mounts.begin(reach) })
+    }
+
+    fn newest(&self) -> Target {
+        Frame::detached().enter(|| self.state.with(Target::of))
     }
 
     /// Makes what is at a path and below what is given.
@@ -351,8 +370,9 @@ impl Core {
         new: Entries,
         logged: &(impl Fn(&Path) -> Logged + Clone + Send + 'static),
     ) -> Result<Committed, StoreError> {
-        let ticket = self.begin(path)?;
-        let replacing = Replacing { new: Tree::new(new, path.clone()), number: Arc::default() };
+        let ticket = self.begin(&Reach::Tree(path.clone()))?;
+        let new = Tree::new(new, path.clone());
+        let replacing = Replacing { new, outcome: Arc::default() };
         if write::is_collecting(self.state.node().inner())? {
             // On replay there may be something else below.
             self.replace_once(&replacing, logged, Scope::Whole)?;
@@ -360,14 +380,14 @@ impl Core {
             Frame::detached().enter(|| {
                 transaction(|| {
                     // Recorded: if it is another one when this commits, all is done again.
-                    let changed = self.tree(path)?.differing(&replacing.new);
+                    let changed = self.written(path)?.differing(&replacing.new);
                     self.replace_once(&replacing, logged, self.scope(changed.iter()))
                 })
             })?;
         }
         // Of the replay that was committed.
-        let number = *replacing.number.lock();
-        Ok(Committed { changed: number.is_some(), ticket: ticket.committed(number) })
+        let (changed, number) = *replacing.outcome.lock();
+        Ok(Committed { changed, ticket: ticket.committed(number, || self.newest()) })
     }
 
     #[track_caller]
@@ -377,7 +397,7 @@ impl Core {
         logged: &(impl Fn(&Path) -> Logged + Clone + Send + 'static),
         scope: Scope,
     ) -> Result<(), StoreError> {
-        let Replacing { new, number } = replacing.clone();
+        let Replacing { new, outcome } = replacing.clone();
         let (listeners, logged) = (self.listeners.clone(), logged.clone());
         self.write(scope, move |state| {
             let changed = state.tree(new.path()).differing(&new);
@@ -388,26 +408,27 @@ impl Core {
                 }
                 listeners.log(state, || logged(path));
             }
-            *number.lock() = (!changed.is_empty()).then_some(state.number);
+            *outcome.lock() = (!changed.is_empty(), state.number);
         })
     }
 }
 
-/// What takes the place of what is at a path and below, and the number of that write.
+/// What takes the place of what is at a path and below; whether that changed anything, and the
+/// number of the state then.
 #[derive(Clone)]
 struct Replacing {
     new: Tree,
-    number: Arc<Mutex<Option<u64>>>,
+    outcome: Arc<Mutex<(bool, u64)>>,
 }
 
 /// Stores what is to be stored. And what is derived from paths reads them by nodes that look at
 /// what is derived: this lets go of it.
-impl Drop for Life {
+impl Drop for Core {
     fn drop(&mut self) {
-        self.core.unmount_all();
+        self.unmount_all();
         // Acquire: pairs with the Release of who derives first; which is over.
-        if self.core.derives.load(Acquire) {
-            Frame::detached().enter(|| self.core.derived.set(PersistentMap::new()));
+        if self.derives.load(Acquire) {
+            Frame::detached().enter(|| self.derived.set(PersistentMap::new()));
         }
     }
 }

@@ -89,6 +89,21 @@ impl AsyncAt {
         self.at.write().asynchronous().set(value).await
     }
 
+    /// See [`At::get_or_insert`].
+    ///
+    /// # Errors
+    /// As [`At::get_or_insert`].
+    pub async fn get_or_insert<T>(&self, default: T) -> Result<T, StoreError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        if let Some(there) = self.at.get()? {
+            return Ok(there);
+        }
+        self.at.commit_default(&default)?.stored().await?;
+        self.at.get_or(default)
+    }
+
     /// See [`At::update`].
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::asynchronous::AsyncWrite;
 use super::failure::StoreError;
 use super::path::{Path, PathError, ToPath};
 use super::state::{Entries, Logged, Payload, State, Tree, Voice, spread};
-use super::ticket::Ticket;
+use super::ticket::{Reach, Ticket};
 use super::{Core, Store};
 use crate::Computed;
 use serde::Serialize;
@@ -191,12 +191,15 @@ impl At {
         if let Some(there) = self.get()? {
             return Ok(there);
         }
-        let path = self.path()?.clone();
-        let new = Arc::new(encode(&path, &default)?);
-        self.write()
-            .put(move |old: Option<&Value>| Ok(old.is_none().then(|| Some(new.clone()))))?;
+        self.commit_default(&default)?.wait()?;
         // Another thread may have been faster.
         self.get_or(default)
+    }
+
+    #[track_caller]
+    pub(super) fn commit_default(&self, default: &impl Serialize) -> Result<Committed, StoreError> {
+        let new = Arc::new(encode(self.path()?, default)?);
+        self.write().put(move |old: Option<&Value>| Ok(old.is_none().then(|| Some(new.clone()))))
     }
 
     /// Is there a value, here or below? Tracked.
@@ -541,18 +544,21 @@ impl<'a> Write<'a> {
         if let Some(derived) = core.derived_at(&path) {
             return put.set_by_hand(&derived.value, equality);
         }
-        let ticket = core.begin(&path)?;
+        let ticket = core.begin(&Reach::Place(path.clone()))?;
         let listeners = core.listeners.clone();
-        let number = core.write(core.scope(std::iter::once(&path)), move |state| {
-            let Some(new) = put.new_value(state, &mut equality)? else { return Ok(None) };
-            match new {
-                Some(value) => drop(state.entries.insert(put.path.clone(), value)),
-                None => drop(state.entries.remove(&put.path)),
-            }
-            listeners.log(state, || put.logged());
-            Ok::<_, StoreError>(Some(state.number))
-        })??;
-        Ok(Committed { changed: number.is_some(), ticket: ticket.committed(number) })
+        let (changed, number) =
+            core.write(core.scope(std::iter::once(&path)), move |state| {
+                let Some(new) = put.new_value(state, &mut equality)? else {
+                    return Ok((false, state.number));
+                };
+                match new {
+                    Some(value) => drop(state.entries.insert(put.path.clone(), value)),
+                    None => drop(state.entries.remove(&put.path)),
+                }
+                listeners.log(state, || put.logged());
+                Ok::<_, StoreError>((true, state.number))
+            })??;
+        Ok(Committed { changed, ticket: ticket.committed(number, || core.newest()) })
     }
 }
 

@@ -144,9 +144,9 @@ impl Store {
         dest: Path,
         f: impl Fn(&Self) -> Result<Option<D>, StoreError> + Send + Sync + 'static,
     ) -> Result<Derivation, StoreError> {
-        let (life, place) = (Arc::downgrade(&self.life), dest.clone());
+        let (core, place) = (Arc::downgrade(&self.core), dest.clone());
         let function = move || {
-            let store = Self::from_weak(&life);
+            let store = Self::from_weak(&core);
             let store = store.unwrap_or_else(|| panic!("the store of {place} is gone"));
             let made = f(&store).and_then(|made| super::at::encode_some(&place, made));
             made.unwrap_or_else(|error| fail(error)).map(Arc::new)

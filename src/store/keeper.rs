@@ -5,31 +5,34 @@
 //! are skipped, writes to one path are one change, what failed is different still, and what was
 //! taken in from others is not.
 
-use super::Core;
 use super::backend::{
     ApplyError, Backend, BackendError, Capabilities, Change, Contents, Expected, Notice, Notices,
     Stored, Version,
 };
 use super::failure::StoreError;
-use super::mount::{Ending, Rule, Shared};
+use super::mount::{self, Ending, Reports, Rule, Shared};
 use super::path::Path;
-use super::state::{Entries, Logged, State, different};
+use super::state::{Entries, Logged, State, Tree, different};
+use super::{Core, Places};
 use crate::error::panic_message;
 use crate::sync::Relaxed;
 use crate::time::Timer;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Weak};
 
 /// After so many groups in a row of which nothing was stored the rest is not tried.
 const PATIENCE: u32 = 3;
 
+/// What was known to be stored at a path.
+type Known = (Option<Arc<Value>>, Option<Version>);
+
 /// Why a change was not stored.
 #[derive(Clone)]
 enum Reason {
-    /// Another one's was there before; the state takes it.
+    /// Another one's was there before; the state takes it. With what was known before.
     Conflict,
     Failed(BackendError),
 }
@@ -48,8 +51,9 @@ impl Target {
 }
 
 pub(super) struct Keeper {
-    core: Weak<Core>,
+    places: Arc<Places>,
     shared: Arc<Shared>,
+    reports: Arc<Reports>,
     backend: Box<dyn Backend>,
     can: Capabilities,
     /// What is stored, by whole paths.
@@ -66,8 +70,9 @@ impl Keeper {
     pub(super) fn new(core: &Arc<Core>, shared: &Arc<Shared>, backend: Box<dyn Backend>) -> Self {
         let can = backend.capabilities();
         Self {
-            core: Arc::downgrade(core),
+            places: core.places.clone(),
             shared: shared.clone(),
+            reports: core.mounts.reports.clone(),
             backend,
             can,
             stored: Entries::new(),
@@ -81,6 +86,7 @@ impl Keeper {
     /// Loads, tells how that went, and keeps until it is over.
     pub(super) fn run(mut self, tell: Sender<Result<(), StoreError>>) -> Box<dyn Backend> {
         let ending = Ending(self.shared.clone());
+        mount::keeps();
         let loaded = self.load_first();
         let goes_on = loaded.is_ok();
         if tell.send(loaded).is_ok() && goes_on {
@@ -93,10 +99,12 @@ impl Keeper {
     fn keep(&mut self) {
         loop {
             let work = self.shared.take_work();
+            work.unheard.iter().for_each(|error| self.report(error));
             self.hear(work.notices);
             if let Some(target) = work.target {
                 self.look(target);
             }
+            self.look_below(&work.left);
             let through = matches!(self.shared.rule, Rule::Through);
             if through || work.flush || work.due || work.over {
                 self.timer = None;
@@ -114,7 +122,7 @@ impl Keeper {
     }
 
     fn report(&self, error: &StoreError) {
-        self.shared.reports.report(error);
+        self.reports.report(error);
     }
 
     /// Calls the backend, whose panic is a failure.
@@ -138,8 +146,6 @@ impl Keeper {
             self.ask("watch", |backend| backend.watch(notices)).map_err(|e| self.failed(e))?;
         }
         let loaded = self.ask("load", |backend| backend.load()).map_err(|e| self.failed(e))?;
-        let core =
-            self.core.upgrade().ok_or(StoreError::Gone { path: self.shared.path.clone() })?;
         let mut new = Entries::new();
         self.report_broken(&loaded.broken);
         for stored in loaded.stored {
@@ -149,9 +155,9 @@ impl Keeper {
         }
         self.stored = new.clone();
         self.target.entries = new.clone();
-        let (shared, listeners) = (self.shared.clone(), core.listeners.clone());
-        let scope = core.scope(new.keys());
-        core.write(scope, move |state| {
+        let (shared, listeners) = (self.shared.clone(), self.places.listeners.clone());
+        let scope = self.places.scope(new.keys());
+        self.places.write(scope, move |state| {
             let there = state.tree(&shared.path);
             if there.iter().any(|(path, _)| shared.owns(path)) {
                 return Err(StoreError::NotEmpty { path: shared.path.clone() });
@@ -181,9 +187,22 @@ impl Keeper {
             return;
         }
         let new = different(&self.target.entries, &target.entries);
-        let own = new.filter(|path| self.shared.owns(path)).cloned();
+        // What is another mount's now may be stored here from before.
+        let own = new.filter(|path| self.shared.owns(path) || self.stored.contains_key(*path));
+        let own = own.cloned();
         self.dirty.extend(own.collect::<Vec<_>>());
         self.target = target;
+        self.count_pending();
+    }
+
+    /// Where mounts below have ended, what is there is this one's.
+    fn look_below(&mut self, left: &[Path]) {
+        for left in left {
+            let all = [&self.target.entries, &self.stored];
+            let below = all.map(|entries| Tree::new(entries.clone(), left.clone()));
+            let paths = below.iter().flat_map(Tree::iter).map(|(path, _)| path.clone());
+            self.dirty.extend(paths.filter(|path| self.shared.owns(path)));
+        }
         self.count_pending();
     }
 
@@ -199,9 +218,8 @@ impl Keeper {
             let shared = self.shared.clone();
             let due = move || shared.tell(|post| post.due = true);
             let at = clock.time().saturating_add(*every);
-            let core = self.core.upgrade();
-            self.timer =
-                core.map(|core| clock.schedule(at, crate::Readable::node(&core.state), due));
+            let node = crate::Readable::node(&self.places.state);
+            self.timer = Some(clock.schedule(at, node, due));
         }
         let armed = self.timer.is_some();
         self.shared.tell(|post| post.armed = armed);
@@ -221,16 +239,19 @@ impl Keeper {
             let applied = self.apply(&changes, &mut failed);
             vain = if applied == 0 { vain + 1 } else { 0 };
         }
-        if let Some(first) = failed.values().next().cloned() {
-            // Not tried any more.
+        if !failed.is_empty() {
+            // Not tried any more, because of failures: who conflicts is taken back alone.
+            let first = failed.values().find(|reason| matches!(reason, Reason::Failed(_))).cloned();
             let rest = self.changes(&failed).into_iter().map(|change| self.whole(&change.path));
-            failed.extend(rest.map(|path| (path, first.clone())));
+            failed.extend(rest.zip(first.into_iter().cycle()));
             // Relaxed: a figure.
             self.shared.counts.failures.fetch_add(1, Relaxed);
         }
         self.count_pending();
         let failed = self.settle_failed(failed);
-        self.shared.tried(number, failed);
+        for error in self.shared.tried(number, failed) {
+            self.report(&error);
+        }
     }
 
     /// Has changes stored; how many were. What failed is noted with its reason.
@@ -299,8 +320,10 @@ impl Keeper {
 
     /// What is to be stored: the state's values where others are stored.
     fn changes(&mut self, failed: &BTreeMap<Path, Reason>) -> Vec<Change> {
-        let (entries, stored) = (&self.target.entries, &self.stored);
-        self.dirty.retain(|path| entries.get(path) != stored.get(path));
+        let (shared, entries, stored) = (&self.shared, &self.target.entries, &self.stored);
+        // Where another mount has come, nothing is to be left of what was here.
+        let wanted = |path: &Path| entries.get(path).filter(|_| shared.owns(path));
+        self.dirty.retain(|path| wanted(path) != stored.get(path));
         let relative = |path: &Path| path.strip(&self.shared.path);
         let open = self.dirty.iter().filter(|path| !failed.contains_key(*path));
         let changes = open.filter_map(|path| {
@@ -309,14 +332,20 @@ impl Keeper {
                 (true, None) => Expected::Missing,
                 (true, Some(version)) => Expected::At(*version),
             };
-            let value = self.target.entries.get(path).cloned();
-            Some(Change { path: relative(path)?, value, expected })
+            Some(Change { path: relative(path)?, value: wanted(path).cloned(), expected })
         });
         changes.collect()
     }
 
+    /// Of a path that was stored from here.
     fn whole(&self, path: &Path) -> Path {
         self.shared.path.join(path).unwrap_or_else(|_| self.shared.path.clone())
+    }
+
+    /// Of a path that others may have stored; what is too deep for the store is reported.
+    fn checked(&self, path: &Path) -> Option<Path> {
+        let joined = self.shared.path.join(path);
+        joined.map_err(|error| self.report(&error.into())).ok()
     }
 
     fn note_stored(&mut self, changes: &[Change], versions: &[Option<Version>]) {
@@ -344,11 +373,31 @@ impl Keeper {
         self.note_version(&path, there.ok().flatten().and_then(|there| there.version));
     }
 
-    fn note_theirs(&mut self, path: &Path, theirs: Option<Stored>) {
-        self.note_version(path, theirs.as_ref().and_then(|theirs| theirs.version));
-        match theirs {
-            Some(theirs) => drop(self.stored.insert(path.clone(), theirs.value)),
+    fn note_theirs(&mut self, path: &Path, theirs: Option<Stored>) -> Known {
+        let (value, version) = match theirs {
+            Some(theirs) => (Some(theirs.value), theirs.version),
+            None => (None, None),
+        };
+        let known = (self.stored.get(path).cloned(), self.versions.get(path).copied());
+        self.note(path, (value, version));
+        known
+    }
+
+    fn note(&mut self, path: &Path, (value, version): Known) {
+        self.note_version(path, version);
+        match value {
+            Some(value) => drop(self.stored.insert(path.clone(), value)),
             None => drop(self.stored.remove(path)),
+        }
+    }
+
+    /// Where memory did not take what others have stored, because it was written meanwhile: that
+    /// was decided on what was known before, and is to be a conflict when it is to be stored.
+    fn unknow(&mut self, left: Vec<Path>, mut known: HashMap<Path, Known>) {
+        for path in left {
+            if let Some(known) = known.remove(&path) {
+                self.note(&path, known);
+            }
         }
     }
 
@@ -360,25 +409,20 @@ impl Keeper {
         if paths.is_empty() {
             return number;
         }
-        let Some(core) = self.core.upgrade() else {
-            // There is no state any more that could take it back; and it is not stored either.
-            self.dirty.retain(|path| !paths.contains(path));
-            return number;
-        };
         self.dirty.extend(paths.iter().cloned());
-        self.take_in(&core, paths, |_, _| true).map_or(number, |taken| taken.number.max(number))
+        self.take_in(paths, |_, _| true).map_or(number, |taken| taken.number.max(number))
     }
 
     /// Makes the state's values at some paths those that are stored, in one commit, where `may`
     /// agrees to lose what is there.
     fn take_in(
         &mut self,
-        core: &Arc<Core>,
         paths: Vec<Path>,
         may: impl Fn(&Path, Option<&Arc<Value>>) -> bool + Send + 'static,
     ) -> Option<TakenIn> {
-        let (stored, listeners) = (self.stored.clone(), core.listeners.clone());
-        let done = core.write(core.scope(paths.iter()), move |state| {
+        let places = self.places.clone();
+        let (stored, listeners) = (self.stored.clone(), places.listeners.clone());
+        let done = places.write(places.scope(paths.iter()), move |state| {
             let mut left = Vec::new();
             for path in &paths {
                 let (there, new) = (state.entries.get(path), stored.get(path));
@@ -398,14 +442,11 @@ impl Keeper {
             TakenIn { number: state.number, left }
         });
         // What was taken in is not to be stored.
-        self.look(core.state.with(Target::of));
+        self.look(places.state.with(Target::of));
         done.map_err(|error| self.report(&error)).ok()
     }
 
     fn hear(&mut self, notices: Vec<Notice>) {
-        // Without handles there is no state any more to take anything in: what is left to be
-        // stored was decided on what is known.
-        let Some(core) = self.core.upgrade() else { return };
         let mut paths = BTreeSet::new();
         let mut missed = false;
         for notice in notices {
@@ -424,12 +465,12 @@ impl Keeper {
         } else {
             for path in paths {
                 match self.ask("read", |backend| backend.read(&path)) {
-                    Ok(stored) => theirs.push((self.whole(&path), stored)),
+                    Ok(stored) => theirs.extend(self.checked(&path).map(|path| (path, stored))),
                     Err(source) => self.report(&self.failed(source)),
                 }
             }
         }
-        self.hear_of(&core, theirs);
+        self.hear_of(theirs);
     }
 
     /// Everything that is stored or was, to be compared; but what is broken stays what it was.
@@ -442,15 +483,16 @@ impl Keeper {
             }
         }
         self.report_broken(&all.broken);
+        let stored = all.stored.into_iter();
         theirs
-            .extend(all.stored.into_iter().map(|stored| (self.whole(&stored.path), Some(stored))));
+            .extend(stored.filter_map(|stored| Some((self.checked(&stored.path)?, Some(stored)))));
         theirs.into_iter().collect()
     }
 
     /// Takes in what others have stored.
-    fn hear_of(&mut self, core: &Arc<Core>, theirs: Vec<(Path, Option<Stored>)>) {
-        let (before, mut versions) = (self.stored.clone(), HashMap::new());
-        let mut changed = Vec::new();
+    fn hear_of(&mut self, theirs: Vec<(Path, Option<Stored>)>) {
+        let before = self.stored.clone();
+        let mut changed = HashMap::new();
         for (path, theirs) in theirs {
             if !self.shared.owns(&path) {
                 continue;
@@ -459,31 +501,32 @@ impl Keeper {
                 self.note_version(&path, theirs.and_then(|theirs| theirs.version));
                 continue;
             }
-            versions.insert(path.clone(), self.versions.get(&path).copied());
-            self.note_theirs(&path, theirs);
-            changed.push(path);
+            let pending = self.can.compare_and_set && self.is_pending(&path);
+            if pending {
+                // What is written here was decided on the value before: a conflict, when it is
+                // to be stored.
+                continue;
+            }
+            let known = self.note_theirs(&path, theirs);
+            changed.insert(path, known);
         }
         if changed.is_empty() {
             return;
         }
-        // Where something else is written meanwhile, that is stored over it.
-        self.dirty.extend(changed.iter().cloned());
-        let (count, known) = (changed.len(), before.clone());
-        let taken = self.take_in(core, changed, move |path, there| there == known.get(path));
-        let left = taken.map(|taken| taken.left).unwrap_or_default();
+        self.dirty.extend(changed.keys().cloned());
+        let paths: Vec<Path> = changed.keys().cloned().collect();
+        let may = move |path: &Path, there: Option<&Arc<Value>>| there == before.get(path);
+        let left = self.take_in(paths, may).map(|taken| taken.left).unwrap_or_default();
         // Relaxed: a figure.
-        self.shared.counts.taken_in.fetch_add((count - left.len()) as u64, Relaxed);
+        self.shared.counts.taken_in.fetch_add((changed.len() - left.len()) as u64, Relaxed);
         if self.can.compare_and_set {
-            for path in left {
-                // What is written here was decided on the value before: a conflict, when it is to
-                // be stored.
-                self.note_version(&path, versions.get(&path).copied().flatten());
-                match before.get(&path) {
-                    Some(value) => drop(self.stored.insert(path, value.clone())),
-                    None => drop(self.stored.remove(&path)),
-                }
-            }
+            self.unknow(left, changed);
         }
+        // Else what was written meanwhile is stored over it.
+    }
+
+    fn is_pending(&self, path: &Path) -> bool {
+        self.places.state.with(|state| state.entries.get(path) != self.stored.get(path))
     }
 }
 

@@ -4,8 +4,8 @@ use super::backend::{Backend, BackendError, Notice, Told};
 use super::failure::StoreError;
 use super::keeper::{Failed, Keeper, Target};
 use super::path::{Path, ToPath};
-use super::state::{Logged, State};
-use super::ticket::{Slot, Ticket};
+use super::state::{Entries, Logged, State};
+use super::ticket::{Reach, Slot, Ticket};
 use super::{Core, Store};
 use crate::engine::frame::Frame;
 use crate::error::Failure;
@@ -14,6 +14,7 @@ use crate::sync::count::AtomicU64;
 use crate::sync::{Acquire, AtomicBool, Event, Mutex, Relaxed, Release};
 use crate::time::above_zero;
 use crate::{Clock, Effect, Loaded, ReadableExt};
+use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, Weak, mpsc};
 use std::thread::{self, JoinHandle};
@@ -24,7 +25,7 @@ pub(super) struct Mounts {
     table: Mutex<Vec<Mounted>>,
     /// Is there any?
     any: AtomicBool,
-    reports: Arc<Reports>,
+    pub(super) reports: Arc<Reports>,
 }
 
 /// Who hears of failures that no caller waits for.
@@ -59,7 +60,6 @@ pub(super) struct Shared {
     post: Mutex<Post>,
     /// Rung when there is something in the post.
     bell: Event,
-    pub(super) reports: Arc<Reports>,
     pub(super) counts: Counts,
 }
 
@@ -87,6 +87,30 @@ pub(super) struct Post {
     /// The thread has ended; what those hear who come too late.
     ended: Option<Result<(), StoreError>>,
     waiting: Vec<Arc<Slot>>,
+    /// The newest state that was posted.
+    posted: u64,
+    /// The newest of which all was tried.
+    tried: u64,
+    /// Where mounts below have ended.
+    pub(super) left: Vec<Path>,
+    /// Failures of which it has turned out that no caller has waited for them.
+    pub(super) unheard: Vec<StoreError>,
+}
+
+thread_local! {
+    /// Is this the thread of a mount?
+    static KEEPS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From here on this is the thread of a mount, which waits for none: not for itself, and not for
+/// one that may wait for it.
+pub(super) fn keeps() {
+    KEEPS.set(true);
+}
+
+/// Does nothing wait here?
+pub(super) fn is_keeping() -> bool {
+    KEEPS.get()
 }
 
 #[derive(Default)]
@@ -121,9 +145,11 @@ impl Shared {
             && !self.below.lock().iter().any(|below| path.starts_with(below))
     }
 
-    /// Does a write at a path and below concern this mount?
-    fn concerns(&self, path: &Path) -> bool {
-        self.owns(path) || self.path.starts_with(path)
+    fn concerns(&self, reach: &Reach) -> bool {
+        match reach {
+            Reach::Place(path) => self.owns(path),
+            Reach::Tree(path) => self.owns(path) || self.path.starts_with(path),
+        }
     }
 
     pub(super) fn tell(&self, change: impl FnOnce(&mut Post)) {
@@ -137,56 +163,95 @@ impl Shared {
         self.bell.wait(None, || {
             let post = self.post.lock();
             let look = post.target.is_some() && (through || !post.armed);
-            look || post.flush || post.due || post.over || !post.notices.is_empty()
+            let news =
+                !post.notices.is_empty() || !post.left.is_empty() || !post.unheard.is_empty();
+            look || post.flush || post.due || post.over || news
         });
         let mut post = self.post.lock();
         let notices = std::mem::take(&mut post.notices);
+        let (left, unheard) = (std::mem::take(&mut post.left), std::mem::take(&mut post.unheard));
         let (target, flush, due) = (post.target.take(), post.flush, post.due);
         (post.flush, post.due) = (false, false);
         post.armed &= !due;
-        Post { target, notices, flush, due, over: post.over, ..Post::default() }
+        Post { target, notices, left, unheard, flush, due, over: post.over, ..Post::default() }
     }
 
-    fn begin(&self, path: &Path) -> Arc<Slot> {
-        let slot = Slot::new(path.clone());
+    fn begin(&self, reach: Reach) -> Arc<Slot> {
+        let slot = Slot::new(reach);
         self.post.lock().waiting.push(slot.clone());
         slot
     }
 
-    pub(super) fn committed(&self, slot: &Arc<Slot>, number: u64) {
+    /// The write that `slot` waits for made, or found, the state of this number. `newest` gives
+    /// that state or a newer one: it is posted here if the effect that does so is late, as it is
+    /// where another thread is running effects.
+    pub(super) fn committed(&self, slot: &Arc<Slot>, number: u64, newest: impl FnOnce() -> Target) {
         // Answered outside of the lock: wakers are the executor's.
-        self.report(slot.committed(number));
+        let answered = slot.committed(number);
+        let (over, tried, posted) = {
+            let post = self.post.lock();
+            (post.ended.clone(), post.tried, post.posted)
+        };
+        match over {
+            Some(answer) => slot.end(answer),
+            // What has failed of it was taken back before, or answered this one.
+            None if tried >= number => slot.end(Ok(())),
+            None if answered => {}
+            None if posted < number => {
+                let newest = newest();
+                return self.tell(|post| post.aim(newest));
+            }
+            None => return,
+        }
+        self.forget(slot);
+    }
+
+    /// `slot` waits until everything of a state was tried anew.
+    fn flush(&self, slot: &Arc<Slot>, state: &State) {
+        slot.committed(state.number);
         let ended = self.post.lock().ended.clone();
-        self.report(ended.map(|answer| slot.end(answer)).unwrap_or_default());
+        if let Some(answer) = ended {
+            slot.end(answer);
+            return self.forget(slot);
+        }
+        self.tell(|post| {
+            post.flush = true;
+            post.aim(Target::of(state));
+        });
     }
 
-    /// Nobody waits for it any more.
     pub(super) fn forget(&self, slot: &Arc<Slot>) {
-        self.report(slot.end(Ok(())));
+        slot.end(Ok(()));
         self.post.lock().waiting.retain(|other| !Arc::ptr_eq(other, slot));
+        let unheard = slot.unheard();
+        if !unheard.is_empty() {
+            self.tell(|post| post.unheard.extend(unheard));
+        }
     }
 
-    fn report(&self, errors: Vec<StoreError>) {
-        errors.iter().for_each(|error| self.reports.report(error));
-    }
-
-    /// Answers those who wait for writes up to `number`, or what has failed, and before reports
-    /// what nobody hears.
-    pub(super) fn tried(&self, number: u64, failed: Failed) {
+    /// Answers those who wait for writes up to `number`, or what has failed. Those failures that
+    /// nobody was answered with are given back.
+    pub(super) fn tried(&self, number: u64, failed: Failed) -> Vec<StoreError> {
         let Failed { errors, up_to } = failed;
         let waiting = std::mem::take(&mut self.post.lock().waiting);
         let mut unheard = errors.clone();
-        for slot in &waiting {
-            let own = errors.iter().find(|(path, _)| path.starts_with(&slot.path));
-            let heard = match own {
-                Some((_, error)) => slot.note(up_to, Some(error)),
-                None => slot.note(number, None),
+        let open = waiting.into_iter().filter(|slot| {
+            let answered = match errors.iter().find(|(path, _)| slot.reach.contains(path)) {
+                Some((_, error)) => slot.tried(up_to, Some(error)),
+                None => slot.tried(number, None),
             };
-            unheard.retain(|(path, _)| !heard || !path.starts_with(&slot.path));
-        }
-        self.report(unheard.into_iter().map(|(_, error)| error).collect());
-        let open: Vec<_> = waiting.into_iter().filter(|slot| !slot.answer()).collect();
-        self.post.lock().waiting.extend(open);
+            // One whose write is being committed will know, and tell if it was not its own.
+            let takes = answered || slot.is_being_committed();
+            unheard.retain(|(path, _)| !takes || !slot.reach.contains(path));
+            !answered
+        });
+        let open: Vec<_> = open.collect();
+        let mut post = self.post.lock();
+        post.waiting.extend(open);
+        // After the answers: who finds this has heard of a failure, if there was one.
+        post.tried = post.tried.max(number);
+        drop(post);
+        unheard.into_iter().map(|(_, error)| error).collect()
     }
 
     /// The thread has ended: nobody waits any more.
@@ -196,7 +261,7 @@ impl Shared {
         post.ended = Some(answer.clone());
         let waiting = std::mem::take(&mut post.waiting);
         drop(post);
-        waiting.iter().for_each(|slot| self.report(slot.end(answer.clone())));
+        waiting.iter().for_each(|slot| slot.end(answer.clone()));
     }
 }
 
@@ -214,6 +279,7 @@ impl Drop for Ending {
 impl Post {
     /// The newest state is what is to be stored.
     fn aim(&mut self, target: Target) {
+        self.posted = self.posted.max(target.number);
         if self.target.as_ref().is_none_or(|there| there.number <= target.number) {
             self.target = Some(target);
         }
@@ -238,21 +304,21 @@ impl Mounts {
     }
 
     /// For a write at a path and below, before it: who is to store it at once.
-    pub(super) fn begin(&self, path: &Path) -> Ticket {
+    pub(super) fn begin(&self, reach: &Reach) -> Ticket {
         // Acquire: pairs with the Release of `add`. Who mounts while others write has to expect
         // that their writes do not wait.
-        if !self.any.load(Acquire) {
+        if !self.any.load(Acquire) || is_keeping() {
             return Ticket::default();
         }
         let table = self.table.lock();
         let concerned = table
             .iter()
             .map(|mounted| &mounted.shared)
-            .filter(|shared| matches!(shared.rule, Rule::Through) && shared.concerns(path));
+            .filter(|shared| matches!(shared.rule, Rule::Through) && shared.concerns(reach));
         let concerned: Vec<_> = concerned.cloned().collect();
         drop(table);
         let slots = concerned.into_iter().map(|shared| {
-            let slot = shared.begin(path);
+            let slot = shared.begin(reach.clone());
             (shared, slot)
         });
         Ticket::of(slots.collect())
@@ -286,6 +352,13 @@ impl Mounts {
         Some(mounted)
     }
 
+    /// A mount at a path has ended: those above have what is there.
+    fn left(&self, path: &Path) {
+        for mount in self.everybody().into_iter().filter(|mount| mount.owns(path)) {
+            mount.tell(|post| post.left.push(path.clone()));
+        }
+    }
+
     fn everybody(&self) -> Vec<Arc<Shared>> {
         self.table.lock().iter().map(|mounted| mounted.shared.clone()).collect()
     }
@@ -308,14 +381,10 @@ impl Reports {
 impl Core {
     /// Stores all that is written so far.
     fn flushed(&self, mounts: Vec<Arc<Shared>>) -> Ticket {
-        let Ok(state) = ReadableExt::try_load(&self.state) else { return Ticket::default() };
+        let Ok(state) = self.committed() else { return Ticket::default() };
         let slots = mounts.into_iter().map(|shared| {
-            let slot = shared.begin(&shared.path);
-            shared.committed(&slot, state.number);
-            shared.tell(|post| {
-                post.flush = true;
-                post.aim(Target::of(&state));
-            });
+            let slot = shared.begin(Reach::Tree(shared.path.clone()));
+            shared.flush(&slot, &state);
             (shared, slot)
         });
         Ticket::of(slots.collect())
@@ -392,7 +461,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotStored`], [`StoreError::Conflict`] or [`StoreError::Storage`] if something
-    /// of it could not be; [`StoreError::Timeout`].
+    /// of it could not be; [`StoreError::Timeout`], at once in what a mount's own thread calls.
     pub fn flush(&self) -> Result<(), StoreError> {
         self.flushed().wait()
     }
@@ -461,15 +530,16 @@ impl MountBuilder<'_> {
             below: Mutex::default(),
             post: Mutex::default(),
             bell: Event::new(),
-            reports: store.core.mounts.reports.clone(),
             counts: Counts::default(),
         });
         let core = &store.core;
         if let Some(refusal) = Frame::current().writes.refusal() {
             return Err(refusal.into());
         }
+        // Before it is added: it asks the backend, which may panic.
+        let keeper = Keeper::new(core, &shared, backend);
         core.mounts.add(&shared)?;
-        let running = start(core, &shared, backend);
+        let running = start(core, &shared, keeper);
         let mut table = core.mounts.table.lock();
         match (running, table.iter_mut().find(|mounted| Arc::ptr_eq(&mounted.shared, &shared))) {
             (Ok(running), Some(mounted)) => {
@@ -480,6 +550,7 @@ impl MountBuilder<'_> {
             (running, _) => {
                 drop(table);
                 core.mounts.take_out(&shared);
+                core.mounts.left(&shared.path);
                 let running = running?;
                 drop(end(Mounted { shared: shared.clone(), running: Some(running) }, None));
                 Err(StoreError::Gone { path: shared.path.clone() })
@@ -489,12 +560,7 @@ impl MountBuilder<'_> {
 }
 
 /// Loads, and begins to keep.
-fn start(
-    core: &Arc<Core>,
-    shared: &Arc<Shared>,
-    backend: Box<dyn Backend>,
-) -> Result<Running, StoreError> {
-    let keeper = Keeper::new(core, shared, backend);
+fn start(core: &Arc<Core>, shared: &Arc<Shared>, keeper: Keeper) -> Result<Running, StoreError> {
     let (tell, loaded) = mpsc::channel();
     let thread = thread::Builder::new().name(format!("mount {}", shared.path));
     let failed = |source: BackendError| StoreError::Storage { mount: shared.path.clone(), source };
@@ -575,10 +641,12 @@ impl Mount {
         core.flushed(vec![self.shared.clone()]).wait()?;
         let path = self.shared.path.clone();
         let gone = || StoreError::Gone { path: path.clone() };
-        let state = ReadableExt::try_load(&core.state)?;
         let mounted = core.mounts.take_out(&self.shared).ok_or_else(gone)?;
-        let backend = end(mounted, Some(&state)).ok_or_else(gone)?;
-        core.forget_all(&self.shared)?;
+        // What is written from here on is no concern of this mount.
+        let last = core.committed()?;
+        let backend = end(mounted, Some(&last)).ok_or_else(gone)?;
+        core.forget_all(&self.shared, &last)?;
+        core.mounts.left(&path);
         Ok(backend)
     }
 
@@ -588,15 +656,16 @@ impl Mount {
 }
 
 impl Core {
-    /// Removes the values of a mount that is gone from memory.
-    fn forget_all(&self, mount: &Arc<Shared>) -> Result<(), StoreError> {
-        let tree = self.tree(&mount.path)?;
-        let own: Vec<Path> =
-            tree.iter().map(|(path, _)| path).filter(|path| mount.owns(path)).cloned().collect();
+    /// Removes the values of a mount that is gone from memory, but for what was written since.
+    fn forget_all(&self, mount: &Arc<Shared>, last: &State) -> Result<(), StoreError> {
+        let tree = last.tree(&mount.path);
+        let own = tree.iter().filter(|(path, _)| mount.owns(path));
+        let own: Entries = own.map(|(path, value)| (path.clone(), value.clone())).collect();
         let listeners = self.listeners.clone();
-        self.write(self.scope(own.iter()), move |state| {
-            for path in &own {
-                if state.entries.remove(path).is_some() {
+        self.write(self.scope(own.keys()), move |state| {
+            for (path, value) in &own {
+                if state.entries.get(path) == Some(value) {
+                    state.entries.remove(path);
                     listeners.log(state, || Logged::plain(path));
                 }
             }

@@ -1,7 +1,8 @@
 //! Waiting until a write has been stored.
 
 use super::failure::StoreError;
-use super::mount::Shared;
+use super::keeper::Target;
+use super::mount::{Shared, is_keeping};
 use super::path::Path;
 use crate::sync::{Event, Mutex};
 use std::future::poll_fn;
@@ -16,10 +17,32 @@ pub(super) struct Ticket {
     slots: Vec<(Arc<Shared>, Arc<Slot>)>,
 }
 
+/// What a write may change.
+#[derive(Clone)]
+pub(super) enum Reach {
+    /// One place.
+    Place(Path),
+    /// A place and what is below.
+    Tree(Path),
+}
+
+impl Reach {
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        match self {
+            Self::Place(place) => place == path,
+            Self::Tree(root) => path.starts_with(root),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        let (Self::Place(path) | Self::Tree(path)) = self;
+        path
+    }
+}
+
 /// One mount's answer to one write.
 pub(super) struct Slot {
-    /// The path that is written, with what is below.
-    pub(super) path: Path,
+    pub(super) reach: Reach,
     state: Mutex<SlotState>,
     answered: Event,
 }
@@ -35,62 +58,58 @@ struct SlotState {
 }
 
 impl Slot {
-    pub(super) fn new(path: Path) -> Arc<Self> {
+    pub(super) fn new(reach: Reach) -> Arc<Self> {
         let (number, tries, answer, waker) = (None, Vec::new(), None, None);
         let state = SlotState { number, tries, answer, is_over: false, waker };
-        Arc::new(Self { path, state: Mutex::new(state), answered: Event::new() })
+        Arc::new(Self { reach, state: Mutex::new(state), answered: Event::new() })
     }
 
-    /// The write has been committed with this number; it may be answered with that. Gives back
-    /// what has failed meanwhile and is another write's.
-    pub(super) fn committed(&self, number: u64) -> Vec<StoreError> {
-        let mut state = self.state.lock();
-        state.number = Some(number);
-        let others = state.tries.extract_if(.., |(tried, _)| *tried < number);
-        let others = others.filter_map(|(_, failed)| failed).collect();
-        drop(state);
-        self.answer();
-        others
-    }
-
-    /// Writes up to `number` were tried; something of this one's path may have failed. False: its
-    /// own write came later. True, perhaps, while that has no number; what turns out to be
-    /// another's failure is given back by `committed`.
-    pub(super) fn note(&self, number: u64, failed: Option<&StoreError>) -> bool {
-        let mut state = self.state.lock();
-        let notes = !state.is_over && state.number.is_none_or(|own| own <= number);
-        if notes {
-            state.tries.push((number, failed.cloned()));
-        }
-        notes
-    }
-
-    /// Answers with what was noted of its write; false if nothing was.
-    pub(super) fn answer(&self) -> bool {
+    /// The write has been committed with this number. True: it was answered with that.
+    pub(super) fn committed(&self, number: u64) -> bool {
+        self.state.lock().number = Some(number);
         self.answer_if_known(None)
     }
 
-    /// Nobody waits, or it will not be tried any more: then this is the answer. Gives back what
-    /// has failed and nobody was told.
-    pub(super) fn end(&self, answer: Result<(), StoreError>) -> Vec<StoreError> {
-        if self.answer_if_known(Some(answer)) {
-            return Vec::new();
+    /// Writes up to `number` were tried; something of this one's path may have failed. True: this
+    /// one is answered.
+    pub(super) fn tried(&self, number: u64, failed: Option<&StoreError>) -> bool {
+        let mut state = self.state.lock();
+        if state.number.is_none_or(|own| own <= number) {
+            state.tries.push((number, failed.cloned()));
         }
-        let tries = std::mem::take(&mut self.state.lock().tries);
-        tries.into_iter().filter_map(|(_, failed)| failed).collect()
+        drop(state);
+        self.answer_if_known(None)
     }
 
-    /// Is it answered with what became of it?
+    /// Is the number of the write unknown yet?
+    pub(super) fn is_being_committed(&self) -> bool {
+        self.state.lock().number.is_none()
+    }
+
+    /// When it is over: the failures before its write that it was told.
+    pub(super) fn unheard(&self) -> Vec<StoreError> {
+        let mut state = self.state.lock();
+        let own = state.number.unwrap_or(u64::MAX);
+        let before = std::mem::take(&mut state.tries).into_iter().filter(|(tried, _)| *tried < own);
+        before.filter_map(|(_, failed)| failed).collect()
+    }
+
+    /// Nobody waits, or it will not be tried any more: then this is the answer.
+    pub(super) fn end(&self, answer: Result<(), StoreError>) {
+        self.answer_if_known(Some(answer));
+    }
+
     fn answer_if_known(&self, otherwise: Option<Result<(), StoreError>>) -> bool {
         let mut state = self.state.lock();
         if state.is_over {
             return true;
         }
-        let known = state.number.and_then(|_| state.tries.first());
-        let (answer, known) = match (known, otherwise) {
-            (Some((_, None)), _) => (Ok(()), true),
-            (Some((_, Some(failed))), _) => (Err(failed.clone()), true),
-            (None, Some(answer)) => (answer, false),
+        let own = state.number.unwrap_or(u64::MAX);
+        let known = state.tries.iter().find(|(tried, _)| *tried >= own);
+        let answer = match (known, otherwise) {
+            (Some((_, None)), _) => Ok(()),
+            (Some((_, Some(failed))), _) => Err(failed.clone()),
+            (None, Some(answer)) => answer,
             (None, None) => return false,
         };
         (state.answer, state.is_over) = (Some(answer), true);
@@ -99,13 +118,14 @@ impl Slot {
         self.answered.notify();
         // Outside of the lock: it is the executor's.
         waker.into_iter().for_each(Waker::wake);
-        known
+        true
     }
 
     fn wait(&self, deadline: Option<Instant>) -> Result<(), StoreError> {
-        let timeout = StoreError::Timeout { path: self.path.clone() };
+        // A mount's own thread waits for none.
+        let deadline = if is_keeping() { Some(Instant::now()) } else { deadline };
         if !self.answered.wait(deadline, || self.state.lock().answer.is_some()) {
-            return Err(timeout);
+            return Err(StoreError::Timeout { path: self.reach.path().clone() });
         }
         self.state.lock().answer.take().unwrap_or(Ok(()))
     }
@@ -129,14 +149,9 @@ impl Ticket {
         Self { slots }
     }
 
-    /// The write has been committed with this number; `None`: it changed nothing.
-    pub(super) fn committed(mut self, number: Option<u64>) -> Self {
-        match number {
-            Some(number) => {
-                self.slots.iter().for_each(|(mount, slot)| mount.committed(slot, number))
-            }
-            None => self.forget(),
-        }
+    /// The write has been committed: it made, or found, the state of this number.
+    pub(super) fn committed(self, number: u64, newest: impl Fn() -> Target) -> Self {
+        self.slots.iter().for_each(|(mount, slot)| mount.committed(slot, number, &newest));
         self
     }
 

@@ -1,6 +1,7 @@
 //! The store and its storage, through the public API.
 
 mod conformance;
+mod contention;
 mod derived;
 #[cfg(feature = "redb")]
 mod embedded;
@@ -8,6 +9,7 @@ mod events;
 mod files;
 mod kills;
 mod memory;
+mod models;
 mod mounts;
 mod paths;
 mod places;

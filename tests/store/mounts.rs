@@ -18,19 +18,19 @@ use std::time::Duration;
 
 /// A backend in memory that notes what it is asked, and fails or waits where it is told to.
 #[derive(Clone)]
-struct Scripted {
-    memory: Memory,
+pub(crate) struct Scripted {
+    pub(crate) memory: Memory,
     /// The paths of each group of changes.
-    groups: Trace<Vec<String>>,
+    pub(crate) groups: Trace<Vec<String>>,
     /// Changes of paths with one of these in their names fail.
     refused: Arc<Mutex<Vec<&'static str>>>,
     /// Passed before each group.
-    gate: Gate,
-    can: Capabilities,
+    pub(crate) gate: Gate,
+    pub(crate) can: Capabilities,
 }
 
 impl Scripted {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let gate = Gate::new();
         gate.open();
         let mut can = Capabilities::NONE;
@@ -39,16 +39,16 @@ impl Scripted {
         Self { memory: Memory::new(), groups: Trace::new(), refused, gate, can }
     }
 
-    fn stored(&self) -> BTreeMap<String, Value> {
+    pub(crate) fn stored(&self) -> BTreeMap<String, Value> {
         crate::all(&mut self.memory.clone())
     }
 
-    fn refuse(&self, names: &[&'static str]) {
+    pub(crate) fn refuse(&self, names: &[&'static str]) {
         *self.refused.lock().unwrap() = names.to_vec();
     }
 
     /// As another process would.
-    fn store_from_elsewhere(&self, changes: &[Change]) {
+    pub(crate) fn store_from_elsewhere(&self, changes: &[Change]) {
         self.memory.clone().apply(changes).unwrap();
     }
 }
@@ -96,13 +96,13 @@ impl Backend for Scripted {
 }
 
 /// Until there is a value at a path.
-fn wait_for(store: &Store, path: &str) {
+pub(crate) fn wait_for(store: &Store, path: &str) {
     let node = store.at(path).node().unwrap();
     node.wait_until(|tree| !tree.is_empty(), Duration::from_secs(60)).unwrap();
 }
 
 /// The state at `/kept` in paths relative to it.
-fn in_memory(store: &Store) -> BTreeMap<String, Value> {
+pub(crate) fn in_memory(store: &Store) -> BTreeMap<String, Value> {
     let tree = store.at("/kept").tree().unwrap();
     let below = |at: &Path| at.strip(&path("/kept")).unwrap().to_string();
     tree.iter().map(|(at, value)| (below(at), Value::clone(value))).collect()
@@ -155,6 +155,7 @@ fn what_cannot_be_stored_is_the_writers_error_and_is_taken_back() {
         assert_eq!(path.as_str(), "/kept/bad");
         assert!(source.to_string().contains("disk full"), "{source}");
         assert_eq!(store.at("/kept/bad").get().unwrap(), Some(1));
+        // Taking back is the mount's thread's commit, which another may be telling.
         g.settle().unwrap();
         assert_eq!(heard.take(), ["/kept/**: /kept/bad 1 -> 2", "/kept/**: /kept/bad 2 -> 1"]);
         assert!(matches!(store.at("/kept/bad").delete(), Err(StoreError::NotStored { .. })));
@@ -211,8 +212,9 @@ fn a_failure_in_a_batch_or_effect_is_told_to_who_listens_for_it() {
             })
         };
         store.at("/ask").set(true).unwrap();
-        // Told by the mount's thread: whoever takes part in the next write has it behind.
         store.at("/kept/good").set(1).unwrap();
+        // Told by the mount's thread, which has it behind when it comes to the next thing.
+        store.flush().unwrap();
         let failure = failures.take();
         assert!(failure.len() == 1 && failure[0].contains("/kept/bad"), "{failure:?}");
         assert!(!store.at("/kept/bad").contains().unwrap());
@@ -220,6 +222,7 @@ fn a_failure_in_a_batch_or_effect_is_told_to_who_listens_for_it() {
         store.on_storage_error(move |error| note.note(error.to_string()));
         batch(|| store.at("/kept/bad").set(2)).unwrap();
         store.at("/kept/good").set(2).unwrap();
+        store.flush().unwrap();
         let told = told.take();
         assert!(told.len() == 1 && told[0].contains("/kept/bad"), "{told:?}");
         failures.expect_silence();

@@ -8,14 +8,14 @@ use super::snapshot::try_load;
 use crate::block::Shared;
 use crate::engine::evaluate;
 use crate::engine::frame::{Frame, Reads, View, Writes};
-use crate::engine::overlay::Overlay;
+use crate::engine::overlay::{Overlay, Taken};
 use crate::engine::write::{self, Refused, Strictness, What};
 use crate::engine::{private, read};
 use crate::revision::Revision;
 use crate::structure::node::{NodeKind, NodeRef};
 use crate::structure::world::World;
 use std::collections::HashSet;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::ptr::null;
 use std::sync::Arc;
 
@@ -261,18 +261,24 @@ impl Draft {
     }
 
     /// Moves the draft onto the newest revision: sets stay, updates run again.
+    ///
+    /// # Panics
+    /// With what an update or equality function panics with; the draft stays on its base.
     pub fn rebase(&mut self) {
         let mut taken = self.overlay.take();
-        let world = &self.overlay.world;
-        let base = world.holds.share(&world.clock);
-        world.holds.unshare(taken.base);
-        taken.base = base;
-        for pending in &mut taken.pending {
-            let head = read::version_at(&pending.node, base);
-            pending.made_on = head.changed_at;
-            write::replay(pending, &head.kept);
+        let holds = &self.overlay.world.holds;
+        let base = holds.share(&self.overlay.world.clock);
+        let moved = catch_unwind(AssertUnwindSafe(|| replay_on(&mut taken, base)));
+        if moved.is_ok() {
+            holds.unshare(std::mem::replace(&mut taken.base, base));
+        } else {
+            // Both bases are held until one of them is the draft's.
+            let before = taken.base;
+            let _ = catch_unwind(AssertUnwindSafe(|| replay_on(&mut taken, before)));
+            holds.unshare(base);
         }
         self.overlay.restore(taken);
+        moved.unwrap_or_else(|payload| resume_unwind(payload));
     }
 
     /// Commits the draft over whatever has changed since: its sets win, its updates are replayed
@@ -298,6 +304,15 @@ impl Draft {
                 refused.signal.name()
             ),
         }
+    }
+}
+
+/// Makes what is pending anew, on the values of a held revision.
+fn replay_on(taken: &mut Taken, revision: u64) {
+    for pending in &mut taken.pending {
+        let head = read::version_at(&pending.node, revision);
+        pending.made_on = head.changed_at;
+        write::replay(pending, &head.kept);
     }
 }
 

@@ -327,3 +327,36 @@ fn a_commit_of_a_draft_is_one_of_its_own_also_inside_a_batch() {
         assert_eq!((a.get(), b.get()), (2, 1));
     });
 }
+
+/// What it read stays readable: its hold was not the draft's to give up.
+#[test]
+fn a_rebase_that_panics_leaves_the_draft_on_its_base_and_others_their_snapshots() {
+    in_graph(|g| {
+        let (a, b) = (signal(1), signal(10));
+        let mut draft = g.draft();
+        let snapshot = g.snapshot();
+        draft.update(&a, |n| {
+            assert!(*n < 5, "too much");
+            n + 100
+        });
+        draft.update(&b, |n| n + 1);
+        batch(|| {
+            a.set(7);
+            b.set(20);
+        });
+        says(caught(|| draft.rebase()), &["too much"]);
+        assert_eq!((draft.get(&a), draft.get(&b)), (101, 11));
+        assert_eq!(draft.base(), snapshot.revision());
+        a.set(3);
+        draft.rebase();
+        assert_eq!((draft.get(&a), draft.get(&b)), (103, 21));
+        a.set(8);
+        says(caught(|| draft.rebase()), &["too much"]);
+        drop(draft);
+        for n in 0..1000 {
+            a.set(n);
+        }
+        g.collect();
+        assert_eq!((snapshot.get(&a), snapshot.get(&b)), (1, 10));
+    });
+}

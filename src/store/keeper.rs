@@ -423,7 +423,7 @@ impl Keeper {
         let places = self.places.clone();
         let (stored, listeners) = (self.stored.clone(), places.listeners.clone());
         let done = places.write(places.scope(paths.iter()), move |state| {
-            let mut left = Vec::new();
+            let (number, mut left) = (state.number, Vec::new());
             for path in &paths {
                 let (there, new) = (state.entries.get(path), stored.get(path));
                 if !may(path, there) {
@@ -439,7 +439,7 @@ impl Keeper {
                 }
                 listeners.log(state, || Logged::plain(path));
             }
-            TakenIn { number: state.number, left }
+            TakenIn { number, left }
         });
         // What was taken in is not to be stored.
         self.look(places.state.with(Target::of));
@@ -532,7 +532,7 @@ impl Keeper {
 
 /// What was made of values that are stored.
 struct TakenIn {
-    /// That of the state then.
+    /// That of the state before.
     number: u64,
     /// Where something else is written.
     left: Vec<Path>,

@@ -176,8 +176,8 @@ impl Shared {
         Post { target, notices, left, unheard, flush, due, over: post.over, ..Post::default() }
     }
 
-    fn begin(&self, reach: Reach) -> Arc<Slot> {
-        let slot = Slot::new(reach);
+    fn begin(&self, reach: Reach, is_flush: bool) -> Arc<Slot> {
+        let slot = Slot::new(reach, is_flush);
         self.post.lock().waiting.push(slot.clone());
         slot
     }
@@ -233,25 +233,33 @@ impl Shared {
     /// nobody was answered with are given back.
     pub(super) fn tried(&self, number: u64, failed: Failed) -> Vec<StoreError> {
         let Failed { errors, up_to } = failed;
-        let waiting = std::mem::take(&mut self.post.lock().waiting);
         let mut unheard = errors.clone();
-        let open = waiting.into_iter().filter(|slot| {
-            let answered = match errors.iter().find(|(path, _)| slot.reach.contains(path)) {
-                Some((_, error)) => slot.tried(up_to, Some(error)),
-                None => slot.tried(number, None),
-            };
-            // One whose write is being committed will know, and tell if it was not its own.
-            let takes = answered || slot.is_being_committed();
-            unheard.retain(|(path, _)| !takes || !slot.reach.contains(path));
-            !answered
-        });
-        let open: Vec<_> = open.collect();
-        let mut post = self.post.lock();
-        post.waiting.extend(open);
-        // After the answers: who finds this has heard of a failure, if there was one.
-        post.tried = post.tried.max(number);
-        drop(post);
-        unheard.into_iter().map(|(_, error)| error).collect()
+        let mut open = Vec::new();
+        let mut turns = 0;
+        loop {
+            let mut post = self.post.lock();
+            // Who flushes after the first answers waits for the next time.
+            let is_now = |slot: &mut Arc<Slot>| turns == 0 || !slot.is_flush;
+            let waiting: Vec<_> = post.waiting.extract_if(.., is_now).collect();
+            if waiting.is_empty() {
+                // Under the lock that found nobody else: who did not find this was answered.
+                post.tried = post.tried.max(number);
+                post.waiting.append(&mut open);
+                return unheard.into_iter().map(|(_, error)| error).collect();
+            }
+            drop(post);
+            turns += 1;
+            open.extend(waiting.into_iter().filter(|slot| {
+                let answered = match errors.iter().find(|(path, _)| slot.reach.contains(path)) {
+                    Some((_, error)) => slot.tried(up_to, Some(error)),
+                    None => slot.tried(number, None),
+                };
+                // One whose write is being committed will know, and tell if it was not its own.
+                let takes = answered || slot.is_being_committed();
+                unheard.retain(|(path, _)| !takes || !slot.reach.contains(path));
+                !answered
+            }));
+        }
     }
 
     /// The thread has ended: nobody waits any more.
@@ -318,7 +326,7 @@ impl Mounts {
         let concerned: Vec<_> = concerned.cloned().collect();
         drop(table);
         let slots = concerned.into_iter().map(|shared| {
-            let slot = shared.begin(reach.clone());
+            let slot = shared.begin(reach.clone(), false);
             (shared, slot)
         });
         Ticket::of(slots.collect())
@@ -383,7 +391,7 @@ impl Core {
     fn flushed(&self, mounts: Vec<Arc<Shared>>) -> Ticket {
         let Ok(state) = self.committed() else { return Ticket::default() };
         let slots = mounts.into_iter().map(|shared| {
-            let slot = shared.begin(Reach::Tree(shared.path.clone()));
+            let slot = shared.begin(Reach::Tree(shared.path.clone()), true);
             shared.flush(&slot, &state);
             (shared, slot)
         });

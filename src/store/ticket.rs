@@ -43,6 +43,8 @@ impl Reach {
 /// One mount's answer to one write.
 pub(super) struct Slot {
     pub(super) reach: Reach,
+    /// Does it wait until everything was tried anew? Then what was tried before is no answer.
+    pub(super) is_flush: bool,
     state: Mutex<SlotState>,
     answered: Event,
 }
@@ -58,10 +60,10 @@ struct SlotState {
 }
 
 impl Slot {
-    pub(super) fn new(reach: Reach) -> Arc<Self> {
+    pub(super) fn new(reach: Reach, is_flush: bool) -> Arc<Self> {
         let (number, tries, answer, waker) = (None, Vec::new(), None, None);
         let state = SlotState { number, tries, answer, is_over: false, waker };
-        Arc::new(Self { reach, state: Mutex::new(state), answered: Event::new() })
+        Arc::new(Self { reach, is_flush, state: Mutex::new(state), answered: Event::new() })
     }
 
     /// The write has been committed with this number. True: it was answered with that.

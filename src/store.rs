@@ -313,11 +313,13 @@ impl Places {
         scope: Scope,
         op: impl FnMut(&mut State) -> R + Send + 'static,
     ) -> Result<R, StoreError> {
-        if write::is_collecting(self.state.node().inner())? {
-            return Ok(self.record(scope, op));
-        }
-        // Apart from an effect of another graph, whose writes here are commits of their own.
-        Ok(Frame::detached().enter(|| self.record(scope, op)))
+        self.apart(|| self.record(scope, op))
+    }
+
+    /// A write, apart from an effect of another graph, whose writes here are commits of their own.
+    fn apart<R>(&self, f: impl FnOnce() -> R) -> Result<R, StoreError> {
+        let collects = write::is_collecting(self.state.node().inner())?;
+        Ok(if collects { f() } else { Frame::detached().enter(f) })
     }
 
     #[track_caller]

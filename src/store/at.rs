@@ -6,7 +6,7 @@ use super::path::{Path, PathError, ToPath};
 use super::state::{Entries, Logged, Payload, State, Tree, Voice, spread};
 use super::ticket::{Reach, Ticket};
 use super::{Core, Store};
-use crate::Computed;
+use crate::{Computed, batch};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -518,9 +518,19 @@ impl<'a> Write<'a> {
 
     #[track_caller]
     pub(super) fn commit_delete(self) -> Result<Committed, StoreError> {
-        let derived = self.at.core().derived_at(self.at.path()?);
-        derived.map_or(Ok(()), |derived| derived.value.try_set(None))?;
-        self.replace(Entries::new())
+        let (core, path) = (self.at.core(), self.at.path()?.clone());
+        let Some(derived) = core.derived_at(&path) else { return self.replace(Entries::new()) };
+        let ticket = core.begin(&Reach::Tree(path))?;
+        // A failure is something to be deleted, too.
+        let had = derived.value.try_get().map_or(true, |value| value.is_some());
+        // What is derived here and what is written below go in one commit.
+        let both = || {
+            derived.value.try_set(None)?;
+            self.replace(Entries::new())
+        };
+        let below = core.apart(|| batch(both))??;
+        let ticket = ticket.committed(core.newest().number, || core.newest());
+        Ok(Committed { changed: had || below.changed, ticket })
     }
 
     #[track_caller]

@@ -177,6 +177,24 @@ fn a_derived_value_may_be_set_until_its_source_changes() -> Done {
 }
 
 #[test]
+fn deleting_a_derived_value_and_what_is_below_is_one_commit() {
+    in_graph(|_| {
+        let (store, seen) = (Store::new(), Trace::new());
+        store.at("/n").set(1).unwrap();
+        let twice = store.derive("/twice", "/n", |n: Option<i64>| Some(n? * 2)).unwrap();
+        store.at("/twice/why").set("because").unwrap();
+        let place = store.at("/twice");
+        let watch = effect!([place, seen] seen.note(place.to_value().unwrap()));
+        assert!(store.at("/twice").delete().unwrap());
+        assert!(!store.at("/twice").delete().unwrap());
+        assert_eq!(seen.take(), [Some(json!({ "/": 2, "why": "because" })), None]);
+        store.at("/n").set(2).unwrap();
+        assert_eq!(seen.take(), [Some(json!(4))]);
+        drop((twice, watch));
+    });
+}
+
+#[test]
 fn readers_on_other_threads_see_source_and_result_of_one_revision() {
     in_graph(|g| {
         let store = Store::new();

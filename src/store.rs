@@ -58,7 +58,7 @@ use self::mount::Mounts;
 use self::state::{Entries, Logged};
 use self::ticket::{Reach, Ticket};
 use crate::collections::PersistentMap;
-use crate::collections::triggers::{Part, PartReader, Scope, Triggers, is_recorded};
+use crate::collections::triggers::{Part, PartReader, Scope, Triggers, is_recorded, telling};
 use crate::engine::frame::Frame;
 use crate::engine::write;
 use crate::error::ReadError;
@@ -326,25 +326,11 @@ impl Places {
     fn record<R: Send + 'static>(
         &self,
         scope: Scope,
-        mut op: impl FnMut(&mut State) -> R + Send + 'static,
+        op: impl FnMut(&mut State) -> R + Send + 'static,
     ) -> R {
-        let result = Arc::new(Mutex::new(None));
-        let tell = result.clone();
-        batch(|| {
-            let mut announced = self.readers.announce(scope);
-            announced.touch();
-            self.state.update(move |old| {
-                // Until the commit has landed.
-                let _announced = &announced;
-                let mut new = old.clone();
-                let result = op(&mut new);
-                let before = tell.lock().replace(result);
-                drop(before);
-                new
-            });
-        });
-        let result = result.lock().take();
-        result.expect("an update runs at once, and again if need be")
+        let (update, told) = telling(op);
+        batch(|| self.readers.announce(scope).update(&self.state, update));
+        told()
     }
 
     /// The newest state that was committed, also inside a batch or effect; not tracked.

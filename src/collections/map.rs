@@ -1,7 +1,7 @@
 //! Maps whose readers depend on the keys they read.
 
 use super::build::CollectionBuilder;
-use super::triggers::{Announcement, Part, PartReader, Scope, Triggers, is_recorded};
+use super::triggers::{Part, PartReader, Scope, Triggers, is_recorded, telling};
 use super::{MapChanges, MapDiff, PersistentMap};
 use crate::engine::frame::Frame;
 use crate::engine::write;
@@ -9,7 +9,6 @@ use crate::error::ReadError;
 use crate::handle::equality::ByValue;
 use crate::handle::readable::{Readable, ReadableExt, sealed::Sealed};
 use crate::structure::world::World;
-use crate::sync::Mutex;
 use crate::{Computed, Effect, Loaded, Node, Signal, batch, transaction};
 use imbl::ordmap::DiffItem;
 use std::convert::Infallible;
@@ -786,12 +785,6 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
         Scope::Parts(vec![self.read.hash_of(key)])
     }
 
-    fn announce(&self, scope: Scope) -> Announcement<KeyReader<K, V>> {
-        let mut announcement = self.read.core.readers.announce(scope);
-        announcement.touch();
-        announcement
-    }
-
     /// One write. Where it is collected it may be replayed on another map, so it wakes whatever
     /// it may concern; at top level it wakes what it changes.
     #[track_caller]
@@ -815,22 +808,11 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
     fn write_collected<R: Send + 'static>(
         &self,
         scope: Scope,
-        mut op: impl FnMut(&mut PersistentMap<K, V>) -> R + Send + 'static,
+        op: impl FnMut(&mut PersistentMap<K, V>) -> R + Send + 'static,
     ) -> R {
-        let announced = self.announce(scope);
-        let result = Arc::new(Mutex::new(None));
-        let tell = result.clone();
-        self.entries.update(move |old| {
-            // Until the commit has landed.
-            let _announced = &announced;
-            let mut new = old.clone();
-            let result = op(&mut new);
-            let before = tell.lock().replace(result);
-            drop(before);
-            new
-        });
-        let result = result.lock().take();
-        result.expect("an update runs at once, and again if need be")
+        let (update, told) = telling(op);
+        self.read.core.readers.announce(scope).update(&self.entries, update);
+        told()
     }
 
     /// In a transaction: the map is as it was looked at, when this commits.
@@ -852,11 +834,7 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
             _ if self.read.core.readers.is_empty() => Scope::Whole,
             _ => Scope::Parts(self.differing(&old, &new)),
         };
-        let announced = self.announce(scope);
-        self.entries.update(move |_| {
-            let _announced = &announced;
-            new.clone()
-        });
+        self.read.core.readers.announce(scope).update(&self.entries, move |_| new.clone());
         result
     }
 

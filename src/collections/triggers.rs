@@ -178,12 +178,41 @@ pub(crate) struct Announcement<N: PartReader> {
 }
 
 impl<N: PartReader> Announcement<N> {
-    /// Wakes the readers with the commit that collects here.
-    pub(crate) fn touch(&mut self) {
-        for trigger in std::mem::take(&mut self.touched) {
-            trigger.touch();
-        }
+    /// Updates the collection, and wakes the readers with the same commit. Where it is collected
+    /// the update is replayed until that lands, and stays announced for as long.
+    #[track_caller]
+    pub(crate) fn update<C: Send + Sync + 'static>(
+        self,
+        collection: &Signal<C>,
+        mut update: impl FnMut(&C) -> C + Send + 'static,
+    ) {
+        self.touched.iter().for_each(Signal::touch);
+        collection.update(move |old| {
+            let _announced = &self;
+            update(old)
+        });
     }
+}
+
+/// An update by an operation, and what that returned last: once the commit has landed, when it
+/// did.
+pub(crate) fn telling<C: Clone, R: Send + 'static>(
+    mut op: impl FnMut(&mut C) -> R + Send + 'static,
+) -> (impl FnMut(&C) -> C + Send + 'static, impl FnOnce() -> R) {
+    let told = Arc::new(Mutex::new(None));
+    let tell = told.clone();
+    let update = move |old: &C| {
+        let mut new = old.clone();
+        let result = op(&mut new);
+        let before = tell.lock().replace(result);
+        drop(before);
+        new
+    };
+    let told = move || {
+        let result = told.lock().take();
+        result.expect("an update runs at once, and again if need be")
+    };
+    (update, told)
 }
 
 impl<N: PartReader> Drop for Announcement<N> {

@@ -861,7 +861,7 @@ impl<T: Item> ReactiveVec<T> {
         match write::is_collecting(self.items.node().inner()) {
             Err(error) => panic!("{}: {error}", self.name()),
             Ok(true) => batch(|| {
-                self.write_announced(scope, move |old| {
+                self.read.core.readers.announce(scope).update(&self.items, move |old| {
                     let mut new = old.clone();
                     op(&mut new);
                     new
@@ -874,28 +874,14 @@ impl<T: Item> ReactiveVec<T> {
                     let mut new = Sequence::clone(&old);
                     let scope = op(&mut new);
                     if new != *old {
-                        self.write_announced(scope, move |_| new.clone());
+                        let announced = self.read.core.readers.announce(scope);
+                        announced.update(&self.items, move |_| new.clone());
                     }
                     Ok::<_, Infallible>(())
                 });
                 done.unwrap_or_else(|never| match never {});
             }),
         }
-    }
-
-    #[track_caller]
-    fn write_announced(
-        &self,
-        scope: Scope,
-        mut write: impl FnMut(&Sequence<T>) -> Sequence<T> + Send + 'static,
-    ) {
-        let mut announced = self.read.core.readers.announce(scope);
-        announced.touch();
-        self.items.update(move |old| {
-            // Until the commit has landed.
-            let _announced = &announced;
-            write(old)
-        });
     }
 }
 

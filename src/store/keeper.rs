@@ -32,7 +32,7 @@ type Known = (Option<Arc<Value>>, Option<Version>);
 /// Why a change was not stored.
 #[derive(Clone)]
 enum Reason {
-    /// Another one's was there before; the state takes it. With what was known before.
+    /// Another one's was there before; the state takes it.
     Conflict,
     Failed(BackendError),
 }

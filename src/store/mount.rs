@@ -13,7 +13,7 @@ use crate::structure::world::World;
 use crate::sync::count::AtomicU64;
 use crate::sync::{Acquire, AtomicBool, Event, Mutex, Relaxed, Release};
 use crate::time::above_zero;
-use crate::{Clock, Effect, Loaded, ReadableExt};
+use crate::{Clock, Effect, Loaded};
 use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, Weak, mpsc};
@@ -403,7 +403,8 @@ impl Core {
         if self.mounts.everybody().is_empty() {
             return;
         }
-        let state = ReadableExt::try_load(&self.state).ok();
+        // Also where the last handle goes inside a batch: what is pending there is not to be stored.
+        let state = self.committed().ok();
         for shared in self.mounts.everybody() {
             let Some(mounted) = self.mounts.take_out(&shared) else { continue };
             end(mounted, state.as_ref());

@@ -43,7 +43,7 @@ impl Teller {
     }
 
     fn speaks(&self) -> bool {
-        // Acquire: pairs with the Release in `Store::listen`.
+        // Acquire: pairs with the Release in `start_telling`.
         self.speaks.load(Acquire)
     }
 
@@ -92,21 +92,16 @@ impl Teller {
         }
         let stopped = Cell::new(false);
         let mut level = None;
-        for (current, listener) in heard {
-            if stopped.get() && level.as_ref() != Some(&current) {
-                return;
+        for (current, listener) in &heard {
+            if stopped.get() && level != Some(current) {
+                break;
             }
-            level = Some(current.clone());
-            self.call(
-                &listener,
-                Event {
-                    told,
-                    matches: listener.pattern.stands_for(&current),
-                    current,
-                    stopped: &stopped,
-                },
-            );
+            level = Some(current);
+            let (matches, current) = (listener.pattern.stands_for(current), current.clone());
+            self.call(listener, Event { told, matches, current, stopped: &stopped });
         }
+        // Who has unsubscribed meanwhile is dropped with this.
+        self.world.contain_drop(|| drop(heard));
     }
 
     fn call(&self, listener: &Subscribed, event: Event<'_>) {
@@ -115,8 +110,7 @@ impl Teller {
             let node = format!("callback of {} at {}", listener.pattern, event.path()).into();
             self.world.report(&Failure::Effect { node, message: panic_message(&*payload) });
         }
-        // Before the payload: what it held may be dropped with it.
-        drop(callback);
+        self.world.contain_drop(|| drop(callback));
     }
 }
 
@@ -159,7 +153,10 @@ fn louder(last: &Arc<Logged>, new: &Arc<Logged>) -> Arc<Logged> {
 impl Listener<State> for Teller {
     fn hear(&mut self, version: Loaded<State>, changed_at: Revision) {
         let before = self.before.replace(version.clone());
-        if let Some(before) = before.filter(|_| self.speaks()) {
+        if !self.speaks() {
+            return;
+        }
+        if let Some(before) = before {
             self.tell_version(&before, &version, changed_at);
         }
         self.listeners.told(version.number);

@@ -209,6 +209,31 @@ fn an_unsubscribed_callback_is_called_no_more_also_from_inside_and_in_mid_event(
     });
 }
 
+#[test]
+fn what_goes_with_an_unsubscribed_callback_may_panic_and_the_others_hear() {
+    struct Bad;
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("not like this");
+        }
+    }
+    in_reporting_graph(|_, failures| {
+        let (store, heard) = (Store::new(), Trace::new());
+        let own = Place::default();
+        let (mine, bad) = (own.clone(), Bad);
+        let first = store.subscribe("/a", move |_: &Event<'_>| {
+            let _goes_with_it = &bad;
+            drop(mine.lock().unwrap().take());
+        });
+        *own.lock().unwrap() = Some(first.unwrap());
+        let others = [listen(&store, "/a", &heard), listen(&store, "/", &heard)];
+        batch(|| (store.at("/a").set(1).unwrap(), store.at("/b").set(2).unwrap()));
+        assert_eq!(heard.take(), ["/a: /a - -> 1", "/: /a - -> 1", "/: /b - -> 2"]);
+        assert_eq!(failures.take(), ["drop: not like this"]);
+        drop(others);
+    });
+}
+
 type Place = Arc<Mutex<Option<Subscription>>>;
 
 #[test]

@@ -363,6 +363,20 @@ fn the_last_handle_waits_until_all_is_stored() {
 }
 
 #[test]
+fn the_last_handle_stores_nothing_that_a_batch_around_it_has_not_committed() {
+    in_graph(|_| {
+        let (store, backend) = (Store::new(), Scripted::new());
+        store.mount("/kept", backend.clone()).build().unwrap();
+        store.at("/kept/a").set(1).unwrap();
+        batch(move || {
+            store.at("/kept/a").set(2).unwrap();
+            drop(store);
+        });
+        assert_eq!(backend.stored(), BTreeMap::from([("/a".to_string(), json!(1))]));
+    });
+}
+
+#[test]
 fn parents_show_what_is_mounted_below_and_the_longest_path_keeps_it() -> Done {
     let store = Store::new();
     let [root, p, e] = [Scripted::new(), Scripted::new(), Scripted::new()];

@@ -516,6 +516,7 @@ fn publish(view: &View, step: &Step<'_>, block: Shared, valid_from: u64) -> Foun
             // A peek may have led the function to sources that are older than the change that made
             // it run; but the memo before was exact until that change, so this one is not older.
             let valid_from = valid_from.max(old.map_or(0, |_| step.changed_from()));
+            debug_assert!(valid_from <= view.revision, "a node verified here is not run again");
             (replace(view, step, old, block, valid_from), valid_from)
         }
     };

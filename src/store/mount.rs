@@ -403,7 +403,7 @@ impl Core {
         if self.mounts.everybody().is_empty() {
             return;
         }
-        // Also where the last handle goes inside a batch: what is pending there is not to be stored.
+        // Committed: what is pending in a batch around the last handle is not to be stored.
         let state = self.committed().ok();
         for shared in self.mounts.everybody() {
             let Some(mounted) = self.mounts.take_out(&shared) else { continue };

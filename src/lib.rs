@@ -20,13 +20,16 @@
 //! ```
 
 // Layer 0, what the machine gives us; layer 1, words.
+mod barrier;
 mod block;
 mod error;
+mod event;
 mod participants;
 mod pool;
 mod reclaim;
 mod revision;
 mod seeded;
+mod solo;
 mod sync;
 // Layer 2, the standing structure.
 mod structure;
@@ -70,6 +73,7 @@ pub use time::{Clock, ManualClock};
 #[cfg(loom)]
 #[doc(hidden)]
 pub mod protocol {
+    pub use crate::barrier::solo;
     pub use crate::engine::trim::{trim_at_once, trim_every};
     pub use crate::reclaim::reset;
     pub use crate::seeded::Bug;

@@ -4,9 +4,13 @@
 //! One record per thread, on lines of its own, never freed; the record of an ended thread serves
 //! the next one. Who may draw which conclusion from it is said in `reclaim` and `holds`.
 
+use crate::barrier;
 use crate::block::Header;
 use crate::sync::count::AtomicU32;
-use crate::sync::{Acquire, AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Relaxed, Release};
+use crate::seeded::{Bug, seeded};
+use crate::sync::{
+    Acquire, AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Mutex, Relaxed, Release, Spin,
+};
 use crossbeam_utils::CachePadded;
 use std::cell::Cell;
 use std::ptr::{NonNull, null_mut};
@@ -24,6 +28,10 @@ pub(crate) const OR_NEWER: u64 = 1 << 63;
 pub(crate) struct Participant {
     next: AtomicPtr<Participant>,
     taken: AtomicBool,
+    /// Is it the only one? Written under the registry's lock; see `solo`.
+    pub(crate) solo: AtomicBool,
+    /// Is the solo thread between two steps that nobody may see?
+    pub(crate) busy: AtomicBool,
     /// The epoch this thread is pinned at, see `reclaim`; 0: not pinned.
     pub(crate) pinned: AtomicU64,
     pub(crate) held: [HeldSlot; HELD],
@@ -56,6 +64,8 @@ impl Participant {
         Self {
             next: AtomicPtr::new(null_mut()),
             taken: AtomicBool::new(true),
+            solo: AtomicBool::new(false),
+            busy: AtomicBool::new(false),
             pinned: AtomicU64::new(0),
             held: std::array::from_fn(|_| HeldSlot {
                 graph: AtomicUsize::new(0),
@@ -70,18 +80,24 @@ impl Participant {
 }
 
 /// All participants of the process, newest first.
-pub(crate) struct Registry(AtomicPtr<CachePadded<Participant>>);
+pub(crate) struct Registry {
+    newest: AtomicPtr<CachePadded<Participant>>,
+    /// Held while a thread comes or goes.
+    door: Mutex<()>,
+}
 
 #[cfg(not(loom))]
 pub(crate) fn registry() -> &'static Registry {
-    static REGISTRY: Registry = Registry(AtomicPtr::new(null_mut()));
+    static REGISTRY: Registry =
+        Registry { newest: AtomicPtr::new(null_mut()), door: Mutex::new(()) };
     &REGISTRY
 }
 
 #[cfg(loom)]
 pub(crate) fn registry() -> impl std::ops::Deref<Target = Registry> {
     loom::lazy_static! {
-        static ref REGISTRY: Registry = Registry(AtomicPtr::new(null_mut()));
+        static ref REGISTRY: Registry =
+            Registry { newest: AtomicPtr::new(null_mut()), door: Mutex::new(()) };
     }
     struct Static;
     impl std::ops::Deref for Static {
@@ -96,12 +112,75 @@ pub(crate) fn registry() -> impl std::ops::Deref<Target = Registry> {
 impl Registry {
     pub(crate) fn each(&self, mut f: impl FnMut(&Participant)) {
         // Acquire: pairs with the Release of `join`; the participant is initialised.
-        let mut at = self.0.load(Acquire).cast::<Participant>();
+        let mut at = self.newest.load(Acquire).cast::<Participant>();
         // SAFETY: participants are never freed; null ends the list.
         while let Some(participant) = unsafe { at.as_ref() } {
             f(participant);
             // Relaxed: written before the participant was published.
             at = participant.next.load(Relaxed);
+        }
+    }
+
+    /// Lets a thread in, and ends the solo of the one that was alone (docs/protocols/solo.md).
+    fn enter(&self) -> &'static Participant {
+        if !barrier::is_available() {
+            return self.join();
+        }
+        let _door = self.door.lock();
+        self.end_solo();
+        let participant = self.join();
+        self.begin_solo();
+        participant
+    }
+
+    /// Lets a thread out; whoever is left alone is solo.
+    fn leave(&self, participant: &Participant) {
+        if !barrier::is_available() {
+            // Release: pairs with the Acquire in `join`.
+            return participant.taken.store(false, Release);
+        }
+        let _door = self.door.lock();
+        // Relaxed: under the lock.
+        participant.solo.store(false, Relaxed);
+        // Release: as above.
+        participant.taken.store(false, Release);
+        self.begin_solo();
+    }
+
+    /// Afterwards nobody is solo, and all that was done solo is visible.
+    fn end_solo(&self) {
+        self.each(|participant| {
+            // Relaxed: written under the lock only.
+            if !participant.solo.load(Relaxed) {
+                return;
+            }
+            // Release: pairs with the Acquire in `plainly`.
+            participant.solo.store(false, Release);
+            // Pairs with `light` in `fence` and `plainly`: what was stored before is seen by this
+            // thread, what is looked at after sees this thread's stores (claims O1, O2).
+            barrier::heavy();
+            let spin = Spin::default();
+            // Acquire: pairs with the Release in `plainly`.
+            while participant.busy.load(Acquire) && !seeded(Bug::SoloBusyIgnored) {
+                spin.turn();
+            }
+        });
+    }
+
+    fn begin_solo(&self) {
+        let mut taken = None;
+        let mut others = false;
+        self.each(|participant| {
+            // Relaxed: written under the lock only.
+            if participant.taken.load(Relaxed) {
+                others |= taken.replace(NonNull::from(participant)).is_some();
+            }
+        });
+        if let Some(alone) = taken.filter(|_| !others) {
+            // Release: all that those before did is visible to the one that is left; pairs with
+            // the Acquire in `plainly`.
+            // SAFETY: never freed.
+            unsafe { alone.as_ref() }.solo.store(true, Release);
         }
     }
 
@@ -121,12 +200,12 @@ impl Registry {
         }
         let fresh = Box::leak(Box::new(CachePadded::new(Participant::new())));
         // Relaxed: the exchange below decides.
-        let mut head = self.0.load(Relaxed);
+        let mut head = self.newest.load(Relaxed);
         loop {
             // Relaxed: published by the exchange.
             fresh.next.store(head.cast(), Relaxed);
             // Release: pairs with the Acquire in `each`.
-            match self.0.compare_exchange(head, fresh, Release, Relaxed) {
+            match self.newest.compare_exchange(head, fresh, Release, Relaxed) {
                 Ok(_) => return fresh,
                 Err(found) => head = found,
             }
@@ -168,8 +247,7 @@ impl Drop for Leaving {
     fn drop(&mut self) {
         if let Some(participant) = self.0.take() {
             let _ = CURRENT.try_with(|current| current.set(None));
-            // Release: pairs with the Acquire in `join`.
-            participant.taken.store(false, Release);
+            registry().leave(participant);
         }
     }
 }
@@ -187,7 +265,7 @@ pub(crate) fn current() -> &'static Participant {
 /// ours, whose record is not given back: it costs a few hundred bytes.
 #[cold]
 fn enter() -> &'static Participant {
-    let participant = registry().join();
+    let participant = registry().enter();
     let _ = CURRENT.try_with(|current| current.set(Some(participant)));
     let _ = LEAVING.try_with(|leaving| leaving.0.set(Some(participant)));
     participant

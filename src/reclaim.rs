@@ -8,7 +8,8 @@
 
 use crate::participants::{self, Participant, registry};
 use crate::seeded::{Bug, seeded};
-use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, fence};
+use crate::solo::fence;
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release};
 use std::marker::PhantomData;
 
 /// Epochs go 2, 4, 6 ..: a pinned epoch is never 0.
@@ -66,7 +67,7 @@ pub(crate) fn pin() -> Guard {
         if !seeded(Bug::NoPinFence) {
             // Pairs with the fence in `try_advance`: either it sees this pin, or this thread
             // sees everything unlinked before (claim R1).
-            fence(SeqCst);
+            fence();
         }
     }
     guard
@@ -98,7 +99,7 @@ impl Drop for Guard {
 pub(crate) fn stamp() -> u64 {
     // The unlinking comes before the epoch is read: a pin that does not see it is as old as
     // this epoch at most. Pairs with the fence in `pin`.
-    fence(SeqCst);
+    fence();
     // Relaxed: ordered by the fence.
     epoch().load(Relaxed)
 }
@@ -117,7 +118,7 @@ pub(crate) fn try_advance() {
     // Relaxed: the exchange decides.
     let now = epoch.load(Relaxed);
     // Pairs with the fence in `pin`.
-    fence(SeqCst);
+    fence();
     let mut held_up = false;
     registry().each(|participant| {
         // Acquire: pairs with the Release of the unpin.
@@ -155,7 +156,7 @@ mod oracle {
 /// Records are never freed under loom, so a failure is a report, not undefined behaviour.
 #[cfg(loom)]
 mod oracle {
-    use crate::sync::{SeqCst, fence};
+    use crate::sync::{SeqCst, machine_fence};
     use std::collections::{HashMap, HashSet};
     use std::sync::{Mutex, OnceLock};
 
@@ -219,7 +220,7 @@ mod oracle {
     pub(crate) fn retired<T>(record: *const T) {
         if is_on() {
             // Pairs with the fence of each pin, as a collector's would.
-            fence(SeqCst);
+            machine_fence(SeqCst);
             with(|oracle| {
                 let live = oracle.live.clone();
                 oracle.retired.insert(record as usize, live);

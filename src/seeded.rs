@@ -126,6 +126,8 @@ bugs! {
     LeaveOneByOne = "leave-one-by-one",
     /// Over several graphs, the rights are taken in the order of the writes.
     RightsUnordered = "rights-unordered",
+    /// A thread that ends another's solo does not wait for the step that one is in.
+    SoloBusyIgnored = "solo-busy-ignored",
     /// A panic leaves the claim held.
     ClaimLost = "claim-lost",
 }

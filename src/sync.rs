@@ -27,14 +27,14 @@ pub(crate) use per_thread;
 pub(crate) fn fence_of_claim() {
     #[cfg(loom)]
     // Pairs with the fence of `Marker::is_still_dirty`.
-    fence(SeqCst);
+    machine_fence(SeqCst);
 }
 
 #[cfg(not(loom))]
 mod machine {
     pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
     pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, fence,
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, fence as machine_fence,
     };
     pub(crate) use std::thread;
 
@@ -90,7 +90,7 @@ mod machine {
 #[cfg(loom)]
 mod machine {
     pub(crate) use loom::cell::UnsafeCell;
-    pub(crate) use loom::sync::atomic::fence;
+    pub(crate) use loom::sync::atomic::fence as machine_fence;
     use std::ops::{Deref, DerefMut};
     use std::sync::atomic::Ordering;
 
@@ -339,71 +339,4 @@ pub(crate) use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, 
 /// Reference counts and statistics: std atomics in both worlds.
 pub(crate) mod count {
     pub(crate) use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, AtomicUsize};
-}
-
-use crate::seeded::{Bug, seeded};
-
-/// Waiting for a condition that other threads make true: register, check again, park.
-#[derive(Debug)]
-pub(crate) struct Event {
-    waiters: AtomicUsize,
-    lock: Mutex<()>,
-    condvar: Condvar,
-}
-
-impl Event {
-    pub(crate) fn new() -> Self {
-        Self { waiters: AtomicUsize::new(0), lock: Mutex::new(()), condvar: Condvar::new() }
-    }
-
-    /// Returns when `ready` does, or false once `deadline` has passed.
-    ///
-    /// `ready` runs under this event's lock and must not run user code or notify.
-    pub(crate) fn wait(
-        &self,
-        deadline: Option<std::time::Instant>,
-        mut ready: impl FnMut() -> bool,
-    ) -> bool {
-        // Relaxed: the fence below orders the registration before the check.
-        self.waiters.fetch_add(1, Relaxed);
-        if !seeded(Bug::NoWaitFence) {
-            // Pairs with the fence in `notify`: either it sees this waiter, or `ready` sees its
-            // news.
-            fence(SeqCst);
-        }
-        let mut guard = self.lock.lock();
-        let done = loop {
-            if ready() {
-                break true;
-            }
-            if deadline.is_some_and(|at| std::time::Instant::now() >= at) {
-                break false;
-            }
-            wait_for(&self.condvar, &mut guard, deadline);
-        };
-        drop(guard);
-        // Relaxed: a stale count costs a needless notification.
-        self.waiters.fetch_sub(1, Relaxed);
-        done
-    }
-
-    /// Wakes every waiter; the news must have been stored before the call.
-    pub(crate) fn notify(&self) {
-        if !seeded(Bug::NotifyUnfenced) {
-            // Pairs with the fence in `wait`.
-            fence(SeqCst);
-        }
-        self.notify_unfenced();
-    }
-
-    /// The same without the fence: may miss a waiter that registers at this moment, so a fenced
-    /// `notify` must follow later.
-    pub(crate) fn notify_unfenced(&self) {
-        // Relaxed: see `wait`; the count is only a hint whether to take the lock.
-        if self.waiters.load(Relaxed) > 0 {
-            // The empty section orders this wake-up after a waiter's check and before its sleep.
-            drop(self.lock.lock());
-            self.condvar.notify_all();
-        }
-    }
 }

@@ -12,7 +12,8 @@ use crate::seeded::{Bug, seeded};
 use crate::structure::node::Node;
 use crate::structure::request::{Answer, Condition, Request, Write, state};
 use crate::structure::world::World;
-use crate::sync::{Acquire, Relaxed, Release, SeqCst, Spin, fence, thread};
+use crate::solo::{self, fence};
+use crate::sync::{Acquire, Relaxed, Release, Spin, thread};
 use smallvec::SmallVec;
 use std::ptr::{null, null_mut};
 use std::sync::Arc;
@@ -107,10 +108,8 @@ fn answer_of(request: &Request) -> Answer {
 }
 
 fn try_right(world: &World) -> bool {
-    // Relaxed: only a hint that spares the exchange.
-    !world.right.load(Relaxed)
-        // Acquire: pairs with the Release of the holder before; his writes are visible.
-        && world.right.compare_exchange(false, true, Acquire, Relaxed).is_ok()
+    // Acquire: pairs with the Release of the holder before; his writes are visible.
+    solo::take(&world.right, Acquire)
 }
 
 fn queue(world: &World, request: &Request) {
@@ -150,7 +149,7 @@ fn wait(world: &Arc<World>, request: &Request) {
         }
         // Pairs with the fence in `look_again`: either that look sees this request, or this
         // thread sees the right free.
-        fence(SeqCst);
+        fence();
         if try_right(world) {
             let right = Right(world);
             let collected = right.commit_inbox();
@@ -319,7 +318,7 @@ fn look_again(world: &Arc<World>, mut collected: Collected) -> ToTrim {
         finish(collected.done);
         if !seeded(Bug::NoInboxFence) {
             // Pairs with the fence in `wait`.
-            fence(SeqCst);
+            fence();
         }
         // Relaxed: ordered by the fences.
         let missed = !world.inbox.load(Relaxed).is_null();
@@ -408,7 +407,7 @@ impl<'w> Group<'w> {
         if !seeded(Bug::NoMarkFence) {
             // Pairs with the fence of `resubscribe`: either the marker sees the new observer, or
             // the observer sees the stamp (claim M1). Covers the observers of all signals.
-            fence(SeqCst);
+            fence();
         }
         let mut observed = false;
         each_installed(start, end, |_, write, _| observed |= write.node().observers.any());

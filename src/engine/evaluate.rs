@@ -12,7 +12,8 @@ use crate::error::{ReadError, panic_message};
 use crate::seeded::{Bug, seeded};
 use crate::structure::holds::Kept;
 use crate::structure::node::{Node, NodeKind, NodeRef, Source, Sources};
-use crate::sync::{Acquire, Relaxed, Release, SeqCst, fence};
+use crate::solo::{self, fence};
+use crate::sync::{Acquire, Relaxed, Release, SeqCst};
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::mem::ManuallyDrop;
@@ -86,12 +87,10 @@ pub(crate) struct Claim<'a> {
 
 impl<'a> Claim<'a> {
     pub(crate) fn try_take(node: &'a Node, view: &'a View<'_>) -> Option<Self> {
-        // Relaxed: only a hint that spares the exchange.
-        let free = node.claim.load(Relaxed) == 0
-            // SeqCst: pairs with the fence of `Marker::is_still_dirty`: either that sees the node
-            // claimed, or this claim's evaluation, and all who build on it, see the mark (claim
-            // M3). Pairs as Acquire with the Release in `drop`, too: the owner before is done.
-            && node.claim.compare_exchange(0, view.chain, SeqCst, Relaxed).is_ok();
+        // SeqCst: pairs with the fence of `Marker::is_still_dirty`: either that sees the node
+        // claimed, or this claim's evaluation, and all who build on it, see the mark (claim
+        // M3). Pairs as Acquire with the Release in `drop`, too: the owner before is done.
+        let free = solo::exchange(&node.claim, 0, view.chain, SeqCst);
         // The stand-in would hide what a release without order does.
         if free && !seeded(Bug::NoClaimFence) && !seeded(Bug::ClaimRelaxed) {
             crate::sync::fence_of_claim();
@@ -603,7 +602,7 @@ fn resubscribe(node: &Node, mut recorded: Recorded) -> Sources {
     if !seeded(Bug::NoInheritFence) {
         // Pairs with the fences of `Group::mark` and `Marker`: either the marker counts this and
         // looks at the slots again, or the sources' stamps show its commit (claim M1).
-        fence(SeqCst);
+        fence();
     }
     rest
 }

@@ -8,6 +8,7 @@ use super::overlay::Overlay;
 use super::owner::Owner;
 use crate::block::{Header, Shared};
 use crate::error::WriteError;
+use crate::solo;
 use crate::structure::holds::Held;
 use crate::structure::node::{Node, NodeRef, Source, Sources};
 use crate::structure::world::{self, Reading, World};
@@ -126,8 +127,7 @@ impl Drop for View<'_> {
         ];
         for (mine, total) in pairs {
             if mine.get() > 0 {
-                // Relaxed: statistics, and a hint for the trimmer.
-                total.fetch_add(u64::from(mine.get()), Relaxed);
+                solo::add(total, u64::from(mine.get()));
             }
         }
         if let Some((first, last)) = self.retired.get() {

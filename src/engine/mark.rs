@@ -11,7 +11,8 @@ use crate::seeded::{Bug, seeded};
 use crate::structure::node::{Node, NodeKind};
 use crate::structure::request::Request;
 use crate::structure::world::World;
-use crate::sync::{Acquire, Relaxed, Release, SeqCst, fence};
+use crate::solo::fence;
+use crate::sync::{Acquire, Relaxed, Release};
 use std::ptr::{NonNull, null};
 use std::sync::Arc;
 
@@ -78,7 +79,7 @@ impl<'w> Marker<'w> {
         if !seeded(Bug::NoMarkFence) {
             // Pairs with the fence of `resubscribe`: either the count below has the subscriber,
             // or its look at the stamps finds the mark (claim M1).
-            fence(SeqCst);
+            fence();
         }
         // Acquire: as for the count before; pairs with `resubscribe`.
         let now = self.world.subscriptions.load(Acquire);
@@ -90,7 +91,7 @@ impl<'w> Marker<'w> {
         while let Some(node) = unsafe { at.as_ref() } {
             // Pairs with the fence of `resubscribe`, now for each node by itself: those that are
             // found now, too.
-            fence(SeqCst);
+            fence();
             node.observers.each(|observer| self.mark(observer));
             at = Self::after(node);
         }
@@ -149,7 +150,7 @@ impl<'w> Marker<'w> {
         }
         if !seeded(Bug::NoMarkFence) {
             // Pairs with the exchange of the claim in `Claim::try_take`.
-            fence(SeqCst);
+            fence();
         }
         // Acquire: pairs with the Release of the claim: what its owner verified is seen below.
         node.claim.load(Acquire) == 0

@@ -11,6 +11,7 @@ use crate::block::{Header, Shared};
 use crate::error::{Failure, WriteError, panic_message};
 use crate::participants::{self, NOBODY, ThreadNumber};
 use crate::seeded::{Bug, seeded};
+use crate::solo;
 use crate::structure::node::{Node, NodeKind, NodeRef, Payload, Sources};
 use crate::structure::world::World;
 use crate::sync::count::{AtomicU32, AtomicUsize};
@@ -250,7 +251,7 @@ pub(crate) fn ask(effect: &Node, rounds: u32, asker: ThreadNumber) {
 pub(crate) fn enqueue(effect: &Node, into: &mut Queue) {
     let record = record(effect);
     // AcqRel: pairs with the exchange in `begin`: a run that begins after it sees this mark.
-    if record.status.fetch_or(status::QUEUED, AcqRel) & status::QUEUED != 0 {
+    if solo::change(&record.status, AcqRel, |now| now | status::QUEUED) & status::QUEUED != 0 {
         return;
     }
     // SAFETY: found by the marker under its pin, or counted by the caller.
@@ -280,16 +281,7 @@ impl Queue {
     /// Queues all of them in one step.
     pub(crate) fn leave_to(self, world: &World) {
         let Some((first, last)) = self.0 else { return };
-        // Relaxed: the exchange decides.
-        let mut head = world.pending.load(Relaxed);
-        loop {
-            link(last, head);
-            // Release: pairs with the Acquire in `take_pending`.
-            match world.pending.compare_exchange(head, first.as_ptr(), Release, Relaxed) {
-                Ok(_) => return,
-                Err(found) => head = found,
-            }
-        }
+        solo::push(&world.pending, first.as_ptr(), |head| link(last, head));
     }
 }
 
@@ -302,8 +294,7 @@ fn link(node: NonNull<Node>, to: *mut Node) {
 
 /// The queued effects, in creation order.
 pub(crate) fn take_pending(world: &World, into: &mut Vec<EffectRef>) {
-    // Acquire: pairs with the Release in `Queue::leave_to`.
-    let mut at = world.pending.swap(std::ptr::null_mut(), Acquire);
+    let mut at = solo::pull(&world.pending);
     while let Some(node) = NonNull::new(at) {
         // SAFETY: queued effects are counted by the queue.
         let next = unsafe { &node.as_ref().next };
@@ -451,12 +442,11 @@ impl EffectRef {
             // AcqRel: pairs with the runner before (its run is visible), with the one now running
             // (it sees AGAIN and what led to it), and with `enqueue`: marks from before are seen
             // by this run, marks after it queue the effect again.
-            match word.compare_exchange(now, next, AcqRel, Relaxed) {
-                Ok(_) => {
-                    return !running;
-                }
-                Err(found) => now = found,
+            if solo::exchange_byte(word, now, next, AcqRel) {
+                return !running;
             }
+            // Relaxed: as above.
+            now = word.load(Relaxed);
         }
     }
 
@@ -644,7 +634,8 @@ impl EffectRef {
     fn end(&self, view: &View, next: Next) {
         let record = self.record();
         // AcqRel: pairs with `begin` and `dispose`.
-        let before = record.status.fetch_and(!(status::RUNNING | status::AGAIN), AcqRel);
+        let over = |now| now & !(status::RUNNING | status::AGAIN);
+        let before = solo::change(&record.status, AcqRel, over);
         // Whoever ran the effect notifies with a fence at the end of its wave.
         self.world().progress.notify_unfenced();
         if before & status::DISPOSED != 0 {

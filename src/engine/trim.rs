@@ -15,7 +15,8 @@ use crate::seeded::{Bug, seeded};
 use crate::structure::holds;
 use crate::structure::node::{Node, NodeKind, Share};
 use crate::structure::world::{Trim, World, is_reading};
-use crate::sync::{Acquire, Relaxed, Release, SeqCst, fence};
+use crate::solo::fence;
+use crate::sync::{Acquire, Relaxed, Release};
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 
@@ -196,7 +197,7 @@ fn trim_signals(
     });
     // Pairs with the fence of `Group::mark`: either the looks below find a commit's version, or
     // that commit finds the signal looked at, and says so (claim L5 of lifetime.md).
-    fence(SeqCst);
+    fence();
     let mut unlinked = 0;
     signals.retain(|listed| {
         // SAFETY: as above; and contents of a signal that is looked at are not dropped.

@@ -14,7 +14,8 @@ use crate::pool;
 use crate::seeded::{Bug, seeded};
 use crate::structure::node::{NodeKind, NodeRef};
 use crate::structure::world::World;
-use crate::sync::{Acquire, Relaxed, Release, SeqCst, Spin, fence};
+use crate::solo::{self, fence};
+use crate::sync::{Acquire, Relaxed, Release, Spin};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -49,9 +50,9 @@ pub(crate) fn run_pending(world: &Arc<World>, mut whose: Whose) {
     loop {
         // Pairs with the fence below: either this thread becomes the runner, or the runner's
         // second look finds what this thread queued (claim W1).
-        fence(SeqCst);
+        fence();
         // Acquire: pairs with the Release of the runner before.
-        if world.running.compare_exchange(false, true, Acquire, Relaxed).is_err() {
+        if !solo::take(&world.running, Acquire) {
             return;
         }
         let left_over = {
@@ -60,7 +61,7 @@ pub(crate) fn run_pending(world: &Arc<World>, mut whose: Whose) {
         };
         if !seeded(Bug::NoWaveFence) {
             // Pairs with the fence above, in whoever queued meanwhile.
-            fence(SeqCst);
+            fence();
         }
         // Relaxed: ordered by the fences.
         if world.pending.load(Relaxed).is_null() || seeded(Bug::NoSecondLook) {

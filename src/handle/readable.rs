@@ -7,7 +7,7 @@ use crate::engine::read::{self, Track};
 use crate::error::{ReadError, Timeout};
 use crate::revision::Revision;
 use crate::structure::holds::Kept;
-use crate::sync::Event;
+use crate::event::Event;
 use crate::sync::Relaxed;
 use crate::sync::count::AtomicU64;
 use std::panic::resume_unwind;

@@ -10,7 +10,8 @@ use crate::participants::{
 };
 use crate::reclaim::Guard;
 use crate::seeded::{Bug, seeded};
-use crate::sync::{Acquire, AtomicU64, Mutex, Relaxed, Release, SeqCst, fence};
+use crate::solo::fence;
+use crate::sync::{Acquire, AtomicU64, Mutex, Relaxed, Release};
 use std::ptr::{NonNull, null_mut};
 
 /// The revisions of one graph that somebody holds beyond their thread's slots, and the scan.
@@ -70,7 +71,7 @@ impl Holds {
         if !seeded(Bug::NoHoldFence) {
             // Pairs with the fence of `scan`: either the scan sees this hold, or the clock read
             // below is the scan's or newer (claim H1).
-            fence(SeqCst);
+            fence();
         }
         // Acquire: pairs with the flip; all of that commit is visible.
         let revision = clock.load(Acquire);
@@ -116,7 +117,7 @@ impl Holds {
         into.clear();
         let mut or_newer = u64::MAX;
         // Pairs with the fence of `newest`, see there.
-        fence(SeqCst);
+        fence();
         registry().each(|participant| {
             for slot in &participant.held {
                 // Acquire: pairs with the Release in `newest` and in `Held::drop`.

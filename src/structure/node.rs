@@ -8,6 +8,7 @@ use super::observers::{Observers, SlotRef};
 use super::world::World;
 use crate::block::{Header, Shared};
 use crate::seeded::{Bug, seeded};
+use crate::solo;
 use crate::sync::count::{AtomicU16, AtomicU32};
 use crate::sync::{AcqRel, Acquire, AtomicPtr, AtomicU8, AtomicU64, Relaxed, SeqCst, UnsafeCell};
 use smallvec::SmallVec;
@@ -225,17 +226,9 @@ impl NodeRef {
     pub(crate) unsafe fn revive(node: NonNull<Node>) -> Option<Self> {
         // SAFETY: the caller's duty.
         let strong = unsafe { &node.as_ref().strong };
-        // Relaxed: the exchange decides.
-        let mut count = strong.load(Relaxed);
-        while count != 0 {
-            // Acquire: pairs with nothing stronger than the count itself; the record was
-            // published by the slot or the registry.
-            match strong.compare_exchange_weak(count, count + 1, Acquire, Relaxed) {
-                Ok(_) => return Some(Self(node)),
-                Err(found) => count = found,
-            }
-        }
-        None
+        // Acquire: pairs with nothing stronger than the count itself; the record was published by
+        // the slot or the registry.
+        solo::count_unless_0(strong, Acquire).then_some(Self(node))
     }
 
     /// Takes over a count that was given away by forgetting a `NodeRef`.
@@ -274,7 +267,7 @@ impl Deref for NodeRef {
 impl Clone for NodeRef {
     fn clone(&self) -> Self {
         // Relaxed: a new count is made from an existing one.
-        let before = self.strong.fetch_add(1, Relaxed);
+        let before = solo::count(&self.strong, 1, Relaxed);
         assert!(before < u32::MAX / 2, "fewer than 2^31 handles and edges of one node");
         Self(self.0)
     }
@@ -283,7 +276,7 @@ impl Clone for NodeRef {
 impl Drop for NodeRef {
     fn drop(&mut self) {
         // AcqRel: the last owner sees what all others did; pairs with itself.
-        if self.strong.fetch_sub(1, AcqRel) == 1 {
+        if solo::count(&self.strong, -1, AcqRel) == 1 {
             unlink_all(self.0);
         }
     }
@@ -308,7 +301,7 @@ impl Node {
     /// A further count on a node somebody counts already.
     pub(crate) fn counted(&self) -> NodeRef {
         // Relaxed: `self` is alive, so a count exists.
-        self.strong.fetch_add(1, Relaxed);
+        solo::count(&self.strong, 1, Relaxed);
         NodeRef(self.as_ptr())
     }
 
@@ -532,7 +525,7 @@ fn unlink(node: NonNull<Node>) -> Arc<World> {
     let record = unsafe { node.as_ref() };
     #[cfg(loom)]
     // Pairs with nothing: loom does not see counts, and so not what the last one acquires.
-    crate::sync::fence(crate::sync::SeqCst);
+    crate::sync::machine_fence(crate::sync::SeqCst);
     let world = Arc::clone(&record.world);
     world.unregister(record);
     let sources = record.sources.with_mut(|sources| {

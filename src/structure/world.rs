@@ -7,11 +7,13 @@
 use super::holds::Holds;
 use super::node::{self, Node, NodeKind, NodeRef, Share};
 use crate::block::Header;
+use crate::event::Event;
 use crate::error::{Failure, Looping, panic_message};
 use crate::reclaim;
 use crate::sync::count;
+use crate::solo;
 use crate::sync::{
-    Acquire, AtomicBool, AtomicPtr, AtomicU64, Event, Mutex, Relaxed, Release, UnsafeCell,
+    Acquire, AtomicBool, AtomicPtr, AtomicU64, Mutex, Relaxed, UnsafeCell,
 };
 use crossbeam_utils::CachePadded;
 use std::cell::Cell;
@@ -60,25 +62,11 @@ impl Chain {
 
     /// Adds the list that starts at `first` and ends at `last`; the caller owns all of it.
     pub(crate) fn push(&self, first: NonNull<Header>, last: NonNull<Header>) {
-        // Relaxed: the exchange decides.
-        let mut head = self.0.load(Relaxed);
-        loop {
-            last_next(last, head);
-            // Release: the taker sees the links; pairs with `take`.
-            match self.0.compare_exchange(head, first.as_ptr(), Release, Relaxed) {
-                Ok(_) => return,
-                Err(found) => head = found,
-            }
-        }
+        solo::push(&self.0, first.as_ptr(), |head| last_next(last, head));
     }
 
     pub(crate) fn take(&self) -> *mut Header {
-        // Relaxed: only a hint; an empty list is the common case.
-        if self.0.load(Relaxed).is_null() {
-            return null_mut();
-        }
-        // Acquire: pairs with the Release in `push`.
-        self.0.swap(null_mut(), Acquire)
+        solo::pull(&self.0)
     }
 }
 

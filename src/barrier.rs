@@ -1,0 +1,77 @@
+//! A barrier that costs one side nothing: the frequent side only keeps the compiler in order, the
+//! rare side interrupts every running thread of the process. Protocol: docs/protocols/solo.md.
+//!
+//! Linux's `membarrier(2)`; elsewhere, and where the system refuses it, there is none and nobody
+//! is ever solo. Under loom two fences stand in for the two sides.
+
+#[cfg(loom)]
+use crate::sync::{SeqCst, machine_fence};
+
+/// The frequent side: stores before it and loads after it are in the order of the program for
+/// whoever calls [`heavy`].
+#[inline(always)]
+pub(crate) fn light() {
+    #[cfg(not(loom))]
+    std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
+    #[cfg(loom)]
+    // Pairs with the fence in `heavy`.
+    machine_fence(SeqCst);
+}
+
+/// Is there a [`heavy`] side? Asked before anybody relies on it.
+#[cfg(all(target_os = "linux", not(any(loom, miri, isobar_fences))))]
+pub(crate) fn is_available() -> bool {
+    static AVAILABLE: std::sync::LazyLock<bool> =
+        std::sync::LazyLock::new(|| membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED));
+    *AVAILABLE
+}
+
+/// The rare side: every thread of the process has passed a full barrier since the call.
+#[cfg(all(target_os = "linux", not(any(loom, miri, isobar_fences))))]
+pub(crate) fn heavy() {
+    let done = membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    assert!(done, "the system took back the membarrier that it had registered");
+}
+
+#[cfg(all(target_os = "linux", not(any(loom, miri, isobar_fences))))]
+fn membarrier(command: libc::membarrier_cmd) -> bool {
+    // SAFETY: takes numbers only and writes no memory of ours; an unknown command is an error.
+    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+}
+
+#[cfg(all(not(loom), any(not(target_os = "linux"), miri, isobar_fences)))]
+pub(crate) fn is_available() -> bool {
+    false
+}
+
+#[cfg(all(not(loom), any(not(target_os = "linux"), miri, isobar_fences)))]
+pub(crate) fn heavy() {}
+
+#[cfg(loom)]
+mod modelled {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    static AVAILABLE: AtomicBool = AtomicBool::new(false);
+
+    /// From here on a thread that is alone is solo; off where a scenario does not ask for it, for
+    /// it makes for many more executions.
+    pub fn solo() {
+        // Relaxed: set before the scenario starts.
+        AVAILABLE.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_available() -> bool {
+        // Relaxed: as above.
+        AVAILABLE.load(Relaxed)
+    }
+
+    pub(crate) fn heavy() {
+        // Pairs with the fence in `light`.
+        super::machine_fence(super::SeqCst);
+    }
+}
+
+#[cfg(loom)]
+pub use modelled::solo;
+#[cfg(loom)]
+pub(crate) use modelled::{heavy, is_available};

@@ -1,0 +1,204 @@
+//! What a thread need not pay while it is the only one that uses any graph: fences, and locked
+//! instructions. Protocol: docs/protocols/solo.md.
+
+use crate::barrier;
+use crate::participants;
+use crate::sync::{Acquire, AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Relaxed, Release, SeqCst, count, machine_fence};
+use std::ptr::null_mut;
+use std::sync::atomic::Ordering;
+
+/// A sequentially consistent fence; while this thread is solo, only the compiler's order. Who
+/// ends that makes up for every fence left out (claim O1).
+#[inline(always)]
+pub(crate) fn fence() {
+    // Relaxed: see `plainly`; a stale yes is made up for by the barrier of who said no.
+    if participants::current().solo.load(Relaxed) {
+        barrier::light();
+    } else {
+        machine_fence(SeqCst);
+    }
+}
+
+/// Runs `plain`, a read-modify-write in several plain steps, if this thread is solo and stays so
+/// meanwhile; else `None`, and the caller does it in one step. No user code, no waiting inside.
+#[inline(always)]
+pub(crate) fn plainly<R>(plain: impl FnOnce() -> R) -> Option<R> {
+    let me = participants::current();
+    // Relaxed: a stale no costs an instruction; a stale yes is found out below.
+    if !me.solo.load(Relaxed) {
+        return None;
+    }
+    // Relaxed: ordered by the barrier.
+    me.busy.store(true, Relaxed);
+    // Pairs with the barrier in `end_solo`: either that sees this thread busy, and waits, or this
+    // thread sees that it is no longer solo (claim O2).
+    barrier::light();
+    // Acquire: pairs with the Release of `end_solo`.
+    let done = me.solo.load(Acquire).then(plain);
+    // Release: who waited sees what was stored; pairs with `end_solo`.
+    me.busy.store(false, Release);
+    done
+}
+
+/// Stores `new` if the word is `old`; false if it is not.
+#[inline(always)]
+pub(crate) fn exchange(word: &AtomicU64, old: u64, new: u64, order: Ordering) -> bool {
+    // Relaxed: only a hint that spares the exchange; solo, this thread's own store or one it has
+    // acquired.
+    if word.load(Relaxed) != old {
+        return false;
+    }
+    plainly(|| {
+        // Relaxed: as above; who ends the solo sees it.
+        let same = word.load(Relaxed) == old;
+        if same {
+            // Relaxed: as above.
+            word.store(new, Relaxed);
+        }
+        same
+    })
+    // Relaxed: a failure tells nothing.
+    .unwrap_or_else(|| word.compare_exchange(old, new, order, Relaxed).is_ok())
+}
+
+/// Sets a flag; false if it was set.
+#[inline(always)]
+pub(crate) fn take(flag: &AtomicBool, order: Ordering) -> bool {
+    // Relaxed: only a hint that spares the exchange.
+    if flag.load(Relaxed) {
+        return false;
+    }
+    plainly(|| {
+        // Relaxed: as in `exchange`.
+        let free = !flag.load(Relaxed);
+        // Relaxed: as above.
+        flag.store(true, Relaxed);
+        free
+    })
+    // Relaxed: a failure tells nothing.
+    .unwrap_or_else(|| flag.compare_exchange(false, true, order, Relaxed).is_ok())
+}
+
+/// Adds to a counter for statistics.
+#[inline]
+pub(crate) fn add(counter: &count::AtomicU64, n: u64) {
+    // Relaxed: statistics.
+    if plainly(|| counter.store(counter.load(Relaxed) + n, Relaxed)).is_none() {
+        // Relaxed: as above.
+        counter.fetch_add(n, Relaxed);
+    }
+}
+
+/// Puts `first`, the head of a list that ends at a link which `link` sets, before what is there.
+#[inline]
+pub(crate) fn push<T>(head: &AtomicPtr<T>, first: *mut T, mut link: impl FnMut(*mut T)) {
+    // Relaxed: the exchange decides; solo, as in `exchange`.
+    let pushed = plainly(|| {
+        // Relaxed: as above.
+        link(head.load(Relaxed));
+        // Release: pairs with the Acquire in `pull`.
+        head.store(first, Release);
+    });
+    if pushed.is_some() {
+        return;
+    }
+    // Relaxed: the exchange decides.
+    let mut before = head.load(Relaxed);
+    loop {
+        link(before);
+        // Release: the taker sees the links; pairs with the Acquire in `pull`.
+        match head.compare_exchange(before, first, Release, Relaxed) {
+            Ok(_) => return,
+            Err(found) => before = found,
+        }
+    }
+}
+
+/// Takes a list as a whole.
+#[inline]
+pub(crate) fn pull<T>(head: &AtomicPtr<T>) -> *mut T {
+    // Relaxed: only a hint; an empty list is the common case.
+    if head.load(Relaxed).is_null() {
+        return null_mut();
+    }
+    plainly(|| {
+        // Acquire: pairs with the Release in `push`.
+        let first = head.load(Acquire);
+        // Relaxed: nothing is told.
+        head.store(null_mut(), Relaxed);
+        first
+    })
+    // Acquire: as above.
+    .unwrap_or_else(|| head.swap(null_mut(), Acquire))
+}
+
+/// Makes of a word what `next` makes of it; returns what it was.
+#[inline(always)]
+pub(crate) fn change(word: &AtomicU8, order: Ordering, next: impl Fn(u8) -> u8) -> u8 {
+    plainly(|| {
+        // Acquire, Release: as the exchange below would.
+        let now = word.load(Acquire);
+        // Release: as above.
+        word.store(next(now), Release);
+        now
+    })
+    .unwrap_or_else(|| {
+        // Relaxed: the exchange decides.
+        let mut now = word.load(Relaxed);
+        loop {
+            // Relaxed: a failure tells nothing.
+            match word.compare_exchange_weak(now, next(now), order, Relaxed) {
+                Ok(_) => return now,
+                Err(found) => now = found,
+            }
+        }
+    })
+}
+
+/// Stores `new` if the word is `old`; false if it is not.
+#[inline(always)]
+pub(crate) fn exchange_byte(word: &AtomicU8, old: u8, new: u8, order: Ordering) -> bool {
+    plainly(|| {
+        // Acquire, Release: as the exchange below would.
+        let same = word.load(Acquire) == old;
+        if same {
+            // Release: as above.
+            word.store(new, Release);
+        }
+        same
+    })
+    // Relaxed: a failure tells nothing.
+    .unwrap_or_else(|| word.compare_exchange(old, new, order, Relaxed).is_ok())
+}
+
+/// Adds 1 to a reference count, or takes 1 off; returns what it was.
+#[inline(always)]
+pub(crate) fn count(count: &count::AtomicU32, by: i32, order: Ordering) -> u32 {
+    plainly(|| {
+        // Acquire: as the addition below would.
+        let now = count.load(Acquire);
+        // Release: as above.
+        count.store(now.wrapping_add_signed(by), Release);
+        now
+    })
+    .unwrap_or_else(|| count.fetch_add(by as u32, order))
+}
+
+/// Adds 1 to a reference count that is not 0 yet; false if it is.
+#[inline(always)]
+pub(crate) fn count_unless_0(count: &count::AtomicU32, order: Ordering) -> bool {
+    plainly(|| {
+        // Acquire: as in `count`.
+        let now = count.load(Acquire);
+        if now != 0 {
+            // Release: as above.
+            count.store(now + 1, Release);
+        }
+        now != 0
+    })
+    .unwrap_or_else(|| {
+        let more = |now| if now == 0 { None } else { Some(now + 1) };
+        // Relaxed: a failure tells nothing.
+        count.fetch_update(order, Relaxed, more).is_ok()
+    })
+}

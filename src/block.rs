@@ -26,9 +26,13 @@ pub(crate) enum Shape {
 #[derive(Debug)]
 struct BlockKind {
     shape: Shape,
-    /// The type behind the header.
-    value: TypeId,
+    /// Of the marker and the type behind the header: one comparison for both.
+    of: TypeId,
     layout: Layout,
+    /// Of its memory; see `memory`.
+    class: u8,
+    /// Is there nothing to do for a value but to give its memory back?
+    plain: bool,
     drop_value: unsafe fn(NonNull<Header>),
 }
 
@@ -85,11 +89,13 @@ impl Shaped for OfAlias {
 
 struct KindOf<S, T>(std::marker::PhantomData<(S, T)>);
 
-impl<S: Shaped, T: 'static> KindOf<S, T> {
+impl<S: Shaped + 'static, T: 'static> KindOf<S, T> {
     const KIND: &'static BlockKind = &BlockKind {
         shape: S::SHAPE,
-        value: TypeId::of::<T>(),
+        of: TypeId::of::<S>(),
         layout: Layout::new::<Block<T>>(),
+        class: memory::class_of(Layout::new::<Block<T>>()),
+        plain: !std::mem::needs_drop::<T>(),
         drop_value: drop_value::<T>,
     };
 }
@@ -102,9 +108,10 @@ unsafe fn drop_value<T>(header: NonNull<Header>) {
     unsafe { std::ptr::drop_in_place(&raw mut (*block).value) }
 }
 
-fn allocate<S: Shaped, T: 'static>(value: T) -> Shared {
+#[inline]
+fn allocate<S: Shaped + 'static, T: 'static>(value: T) -> Shared {
     let kind = KindOf::<S, T>::KIND;
-    let block = memory::take(kind.layout).cast::<Block<T>>();
+    let block = memory::take(kind.class, kind.layout).cast::<Block<T>>();
     let header = Header {
         kind,
         count: AtomicU32::new(1),
@@ -177,6 +184,12 @@ impl Shared {
         unsafe { self.0.as_ref() }
     }
 
+    /// Is dropping this count sure to run no code of the user's?
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.header().kind.plain
+    }
+
     /// A count on the block that carries the value or the error.
     pub(crate) fn resolved(&self) -> Self {
         // SAFETY: this count keeps it alive.
@@ -204,9 +217,11 @@ impl Drop for Shared {
         }
         let kind = header.kind;
         // The memory comes back even when the value's own drop unwinds.
-        let _memory = memory::Returned(self.0.cast(), kind.layout);
-        // SAFETY: the last count is gone, so the value is ours and dropped once.
-        unsafe { (kind.drop_value)(self.0) };
+        let _memory = memory::Returned(self.0.cast(), kind.class, kind.layout);
+        if !kind.plain {
+            // SAFETY: the last count is gone, so the value is ours and dropped once.
+            unsafe { (kind.drop_value)(self.0) };
+        }
     }
 }
 
@@ -276,11 +291,24 @@ impl Header {
     /// If the value is of another type than `T`.
     #[inline]
     pub(crate) fn outcome<T: 'static>(&self) -> Result<&T, &ReadError> {
+        match self.plain_value() {
+            Some(value) => Ok(value),
+            None => self.resolved_outcome(),
+        }
+    }
+
+    /// The value, of a block that is neither a failure nor an alias; `None` tells nothing else.
+    #[inline]
+    pub(crate) fn plain_value<T: 'static>(&self) -> Option<&T> {
+        // SAFETY: the kind says so.
+        (self.kind.of == TypeId::of::<OfValue<T>>()).then(|| unsafe { self.value_unchecked() })
+    }
+
+    #[cold]
+    fn resolved_outcome<T: 'static>(&self) -> Result<&T, &ReadError> {
         let block = self.resolved();
         if block.kind.shape == Shape::Value {
-            assert!(block.kind.value == TypeId::of::<T>(), "a handle has its node's value type");
-            // SAFETY: the kind says so.
-            return Ok(unsafe { block.value_unchecked() });
+            return Ok(block.plain_value().expect("a handle has its node's value type"));
         }
         Err(block.failure().expect("a resolved block holds a value or a failure"))
     }
@@ -292,6 +320,12 @@ impl Header {
     #[inline]
     pub(crate) fn value<T: 'static>(&self) -> &T {
         self.outcome().expect("asked of values only")
+    }
+
+    /// Is it a value itself, and neither a failure nor an alias?
+    #[inline]
+    pub(crate) fn is_value(&self) -> bool {
+        self.kind.shape == Shape::Value
     }
 
     /// The error, of a resolved block that holds one.
@@ -308,38 +342,68 @@ mod memory {
 
     const STEP: usize = 8;
     const CLASSES: usize = 33;
+    /// Of blocks that are not kept.
+    const NONE: u8 = CLASSES as u8;
     /// How many free blocks of one size a thread keeps.
     #[cfg(not(loom))]
-    const KEPT: usize = 1 << 16;
+    const KEPT: u32 = 1 << 16;
 
-    fn class_of(layout: Layout) -> Option<usize> {
+    pub(super) const fn class_of(layout: Layout) -> u8 {
         let class = layout.size().div_ceil(STEP);
-        (class < CLASSES && layout.align() <= STEP).then_some(class)
+        if class < CLASSES && layout.align() <= STEP { class as u8 } else { NONE }
     }
 
-    fn class_layout(class: usize) -> Layout {
-        Layout::from_size_align(class * STEP, STEP).expect("small and aligned")
+    fn class_layout(class: u8) -> Layout {
+        Layout::from_size_align(usize::from(class) * STEP, STEP).expect("small and aligned")
     }
 
-    fn system(layout: Layout) -> NonNull<u8> {
+    #[cold]
+    fn system(class: u8, layout: Layout) -> NonNull<u8> {
+        let layout = if class == NONE { layout } else { class_layout(class) };
         // SAFETY: a block's layout is never empty, it contains a header.
         let memory = unsafe { alloc(layout) };
         NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout))
     }
 
+    /// Free blocks are linked through their first word.
     #[cfg(not(loom))]
     mod cache {
-        use super::{CLASSES, KEPT, class_layout};
+        use super::{CLASSES, KEPT, NONE, class_layout};
         use std::alloc::dealloc;
-        use std::cell::UnsafeCell;
-        use std::ptr::NonNull;
+        use std::cell::Cell;
+        use std::ptr::{NonNull, null_mut};
 
-        struct Cache([Vec<NonNull<u8>>; CLASSES]);
+        struct Free {
+            first: Cell<*mut u8>,
+            length: Cell<u32>,
+        }
 
-        impl Drop for Cache {
+        impl Free {
+            const NOTHING: Self = Self { first: Cell::new(null_mut()), length: Cell::new(0) };
+        }
+
+        /// Before the thread's first block, as long as it runs, and after its end.
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        enum Stage {
+            New,
+            Keeping,
+            Over,
+        }
+
+        thread_local! {
+            // Not dropped, so that it costs no flag; `END` gives the memory back.
+            static FREE: [Free; CLASSES] = const { [Free::NOTHING; CLASSES] };
+            static STAGE: Cell<Stage> = const { Cell::new(Stage::New) };
+            static END: End = const { End };
+        }
+
+        struct End;
+
+        impl Drop for End {
             fn drop(&mut self) {
-                for (class, free) in self.0.iter_mut().enumerate() {
-                    for memory in free.drain(..) {
+                STAGE.set(Stage::Over);
+                for class in 0..NONE {
+                    while let Some(memory) = pop(class) {
                         // SAFETY: allocated with this class's layout, and nobody's now.
                         unsafe { dealloc(memory.as_ptr(), class_layout(class)) }
                     }
@@ -347,29 +411,44 @@ mod memory {
             }
         }
 
-        thread_local! {
-            static CACHE: UnsafeCell<Cache> =
-                const { UnsafeCell::new(Cache([const { Vec::new() }; CLASSES])) };
-        }
-
-        pub(super) fn pop(class: usize) -> Option<NonNull<u8>> {
-            // SAFETY: the thread's own cell; neither closure here calls anything that comes back.
-            CACHE.try_with(|cache| unsafe { (*cache.get()).0[class].pop() }).ok().flatten()
+        #[inline(always)]
+        pub(super) fn pop(class: u8) -> Option<NonNull<u8>> {
+            FREE.with(|free| {
+                let free = free.get(usize::from(class))?;
+                let memory = NonNull::new(free.first.get())?;
+                // SAFETY: a free block's first word is the link; blocks are aligned for it.
+                free.first.set(unsafe { memory.cast::<*mut u8>().read() });
+                free.length.set(free.length.get() - 1);
+                Some(memory)
+            })
         }
 
         /// False when the thread keeps enough of this size, or is ending.
-        pub(super) fn push(class: usize, memory: NonNull<u8>) -> bool {
-            CACHE
-                .try_with(|cache| {
-                    // SAFETY: as in `pop`.
-                    let free = unsafe { &mut (*cache.get()).0[class] };
-                    let keep = free.len() < KEPT;
-                    if keep {
-                        free.push(memory);
-                    }
-                    keep
-                })
-                .unwrap_or(false)
+        #[inline(always)]
+        pub(super) fn push(class: u8, memory: NonNull<u8>) -> bool {
+            if STAGE.get() != Stage::Keeping && !begin() {
+                return false;
+            }
+            FREE.with(|free| {
+                let Some(free) = free.get(usize::from(class)) else { return false };
+                let length = free.length.get();
+                if length == KEPT {
+                    return false;
+                }
+                // SAFETY: nobody's memory, large enough for a link and aligned for it.
+                unsafe { memory.cast::<*mut u8>().write(free.first.get()) };
+                free.first.set(memory.as_ptr());
+                free.length.set(length + 1);
+                true
+            })
+        }
+
+        #[cold]
+        fn begin() -> bool {
+            if STAGE.get() == Stage::New && END.try_with(|_| ()).is_ok() {
+                STAGE.set(Stage::Keeping);
+            }
+            STAGE.get() == Stage::Keeping
         }
     }
 
@@ -377,38 +456,37 @@ mod memory {
     mod cache {
         use std::ptr::NonNull;
 
-        pub(super) fn pop(_class: usize) -> Option<NonNull<u8>> {
+        pub(super) fn pop(_class: u8) -> Option<NonNull<u8>> {
             None
         }
 
-        pub(super) fn push(_class: usize, _memory: NonNull<u8>) -> bool {
+        pub(super) fn push(_class: u8, _memory: NonNull<u8>) -> bool {
             false
         }
     }
 
-    pub(super) fn take(layout: Layout) -> NonNull<u8> {
-        match class_of(layout) {
-            Some(class) => cache::pop(class).unwrap_or_else(|| system(class_layout(class))),
-            None => system(layout),
-        }
+    #[inline(always)]
+    pub(super) fn take(class: u8, layout: Layout) -> NonNull<u8> {
+        cache::pop(class).unwrap_or_else(|| system(class, layout))
     }
 
     /// Memory on its way back.
-    pub(super) struct Returned(pub(super) NonNull<u8>, pub(super) Layout);
+    pub(super) struct Returned(pub(super) NonNull<u8>, pub(super) u8, pub(super) Layout);
 
     impl Drop for Returned {
+        #[inline]
         fn drop(&mut self) {
-            if cfg!(loom) {
-                // Never reused, so that the oracle can tell who looks at what is dropped.
-                return;
+            // Under loom never reused, so that the oracle can tell who looks at what is dropped.
+            if !cfg!(loom) && !cache::push(self.1, self.0) {
+                give_back(self.0, self.1, self.2);
             }
-            let layout = match class_of(self.1) {
-                Some(class) if cache::push(class, self.0) => return,
-                Some(class) => class_layout(class),
-                None => self.1,
-            };
-            // SAFETY: `take` allocated it with this layout.
-            unsafe { dealloc(self.0.as_ptr(), layout) }
         }
+    }
+
+    #[cold]
+    fn give_back(memory: NonNull<u8>, class: u8, layout: Layout) {
+        let layout = if class == NONE { layout } else { class_layout(class) };
+        // SAFETY: `system` allocated it with this layout.
+        unsafe { dealloc(memory.as_ptr(), layout) }
     }
 }

@@ -39,6 +39,7 @@ pub(crate) struct Memo {
 }
 
 impl Memo {
+    #[inline]
     fn changed_at(&self) -> u64 {
         crate::reclaim::check(self.block.as_ptr());
         // Relaxed: written before the memo was published.
@@ -54,10 +55,6 @@ impl Memo {
         Found { kept, changed_at, valid_from, published: true }
     }
 
-    fn told(self) -> Told {
-        let (changed_at, valid_from) = (self.changed_at(), self.valid_from);
-        Told { changed_at, valid_from, published: true }
-    }
 }
 
 /// The memo, if it is exact at `revision`, which the caller holds.
@@ -123,20 +120,22 @@ impl Drop for Claim<'_> {
 /// One node being brought up to date.
 struct Step<'a> {
     claim: Claim<'a>,
-    /// The source to look at next.
+    /// The source to look at next; `RUN`: none, for the function must run.
     at: usize,
     verified_at: u64,
     valid_from: u64,
     published: bool,
 }
 
+const RUN: usize = usize::MAX;
+
 /// What became of a node that was asked for.
-enum Start<'a> {
-    Found(Memo),
-    /// Its sources must be checked first.
-    Step(Step<'a>),
-    /// It has no memo yet.
-    First(Step<'a>),
+#[derive(Clone, Copy)]
+enum Start {
+    /// It is up to date.
+    Usable,
+    /// It is the walk's innermost step.
+    Begun,
     /// Another evaluation has it, or has published something newer.
     Private,
     /// This chain of evaluations is running it already.
@@ -149,14 +148,21 @@ pub(crate) fn evaluate(view: &View, node: &Node) -> Result<Found, ReadError> {
     if let Some(memo) = usable(node, view.revision) {
         return Ok(memo.found());
     }
+    bring_up_to_date(view, node)
+}
+
+fn bring_up_to_date(view: &View, node: &Node) -> Result<Found, ReadError> {
     loop {
-        match start(view, node) {
-            Start::Found(memo) => return Ok(memo.found()),
+        let walk = Walk::begin(view);
+        match walk.start(node) {
+            Start::Usable => {}
             Start::Cycle => return Err(cycle(node)),
-            Start::First(step) => return Ok(Walk::begin(view).drive(step, true)),
-            Start::Step(step) => return Ok(Walk::begin(view).drive(step, false)),
+            Start::Begun => return Ok(walk.drive()),
             Start::Private if wait_for(view, node) => {}
             Start::Private => return private::plain(view, node),
+        }
+        if let Some(memo) = usable(node, view.revision) {
+            return Ok(memo.found());
         }
     }
 }
@@ -190,29 +196,6 @@ pub(crate) fn wait_for_release(node: &Node) {
     node.world().progress.wait(None, || node.claim.load(Acquire) == 0);
 }
 
-fn start<'a>(view: &'a View<'_>, node: &'a Node) -> Start<'a> {
-    // Relaxed: this chain's own number was stored by this thread.
-    if node.claim.load(Relaxed) == view.chain || view.is_inside(node) {
-        return Start::Cycle;
-    }
-    let Some(claim) = Claim::try_take(node, view) else {
-        view.blocked_on.set(Some(node.counted()));
-        return Start::Private;
-    };
-    if let Some(memo) = usable(node, view.revision) {
-        return Start::Found(memo);
-    }
-    // Relaxed: written by the claim's owners only.
-    let verified_at = node.verified_at.load(Relaxed);
-    if verified_at > view.revision {
-        return Start::Private;
-    }
-    // Relaxed: as above.
-    let first = node.value.load(Relaxed).is_null();
-    let step = Step { claim, at: 0, verified_at, valid_from: 0, published: true };
-    if first { Start::First(step) } else { Start::Step(step) }
-}
-
 crate::sync::per_thread! {
     /// The steps of all walks of this thread, the innermost walk's last. Not dropped, so that it is
     /// there for the destructors of other thread-local values; its memory goes with `STEPS_END`.
@@ -234,6 +217,8 @@ impl Drop for StepsEnd {
 /// The explicit stack of one evaluation.
 struct Walk<'a> {
     view: &'a View<'a>,
+    /// The thread's; other walks push and pop above while user code runs.
+    steps: NonNull<Vec<Step<'static>>>,
     base: usize,
 }
 
@@ -245,93 +230,156 @@ struct Told {
 }
 
 impl From<&Found> for Told {
+    #[inline]
     fn from(found: &Found) -> Self {
         let Found { changed_at, valid_from, published, .. } = *found;
         Self { changed_at, valid_from, published }
     }
 }
 
+/// What a look at the sources of a step tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Check {
+    Unchanged,
+    Changed,
+    /// A source became the innermost step.
+    Descended,
+}
+
 impl<'a> Walk<'a> {
+    #[inline]
     fn begin(view: &'a View<'_>) -> Self {
-        let (base, room) = steps(|steps| (steps.len(), steps.capacity()));
+        // SAFETY: the thread's own cell, which is never dropped; borrowed for moments only, in
+        // which nothing comes back here.
+        let steps = STEPS.with(|steps| unsafe { NonNull::from(&mut **steps.get()) });
+        // SAFETY: as above.
+        let (base, room) = unsafe { (steps.as_ref().len(), steps.as_ref().capacity()) };
         if room == 0 {
             // The destructor is to run. A thread that is past it does without.
             let _ = STEPS_END.try_with(|_| ());
         }
-        Self { view, base }
+        Self { view, steps, base }
     }
 
+    #[inline]
     fn push(&self, step: Step<'a>) {
         // SAFETY: only the lifetime is changed; a walk pops all it pushed, also when unwinding
         // (see `Drop`), so no step outlives the nodes and the view it borrows.
         let step = unsafe { std::mem::transmute::<Step<'a>, Step<'static>>(step) };
-        steps(|steps| steps.push(step));
+        // SAFETY: as in `begin`.
+        unsafe { (*self.steps.as_ptr()).push(step) };
     }
 
+    #[inline]
     fn pop(&self) -> Option<Step<'a>> {
-        steps(|steps| if steps.len() > self.base { steps.pop() } else { None })
+        // SAFETY: as in `begin`.
+        let steps = unsafe { &mut *self.steps.as_ptr() };
+        if steps.len() > self.base { steps.pop() } else { None }
     }
 
-    /// Brings `step`'s node up to date, and all it needs before it.
-    fn drive(self, mut step: Step<'a>, first: bool) -> Found {
-        let mut run_now = first;
+    /// Takes the node's claim, unless it is up to date or somebody else's, and begins its step.
+    #[inline]
+    fn start(&self, node: &'a Node) -> Start {
+        let view = self.view;
+        // Relaxed: this chain's own number was stored by this thread.
+        if node.claim.load(Relaxed) == view.chain || view.is_inside(node) {
+            return Start::Cycle;
+        }
+        let Some(claim) = Claim::try_take(node, view) else {
+            view.blocked_on.set(Some(node.counted()));
+            return Start::Private;
+        };
+        // Relaxed: written by the claim's owners only.
+        let first = node.value.load(Relaxed).is_null();
+        if !first && usable(node, view.revision).is_some() {
+            return Start::Usable;
+        }
+        // Relaxed: as above.
+        let verified_at = node.verified_at.load(Relaxed);
+        if verified_at > view.revision {
+            return Start::Private;
+        }
+        let at = if first { RUN } else { 0 };
+        self.push(Step { claim, at, verified_at, valid_from: 0, published: true });
+        Start::Begun
+    }
+
+    /// Brings the node of the step begun up to date, and all it needs before it.
+    fn drive(&self) -> Found {
         loop {
-            let found = if run_now {
-                self.run(step)
-            } else {
-                match self.check(&mut step) {
-                    Check::Unchanged => verified(self.view, &step),
-                    Check::Changed => self.run(step),
-                    Check::Descend(next, first) => {
-                        self.push(step);
-                        step = next;
-                        run_now = first;
-                        continue;
-                    }
-                }
+            let check = self.check();
+            if check == Check::Descended {
+                continue;
+            }
+            let step = self.pop().expect("a walk has a step until it ends");
+            let found = match check {
+                Check::Unchanged => verified(self.view, &step),
+                _ => self.run(step),
             };
-            let Some(asker) = self.pop() else { return found };
-            step = asker;
-            run_now = step.hears(&Told::from(&found));
+            // SAFETY: as in `begin`.
+            let steps = unsafe { &mut *self.steps.as_ptr() };
+            if steps.len() == self.base {
+                return found;
+            }
+            let asker = steps.last_mut().expect("longer than the base");
+            if asker.hears(&Told::from(&found)) {
+                asker.at = RUN;
+            }
         }
     }
 
-    /// Looks at the step's sources in order, up to one that must be brought up to date first.
-    fn check(&self, step: &mut Step<'a>) -> Check<'a> {
+    /// Looks at the innermost step's sources in order, up to one that must be brought up to date
+    /// first.
+    #[inline]
+    fn check(&self) -> Check {
         loop {
+            // SAFETY: as in `begin`.
+            let step = unsafe { &mut *self.steps.as_ptr() }.last_mut();
+            let step = step.expect("a walk has a step until it ends");
+            if step.at == RUN {
+                return Check::Changed;
+            }
             // SAFETY: only the lifetime is changed: the claim protects the sources, and each
             // source is counted by its edge, until the step is finished.
             let sources =
                 unsafe { std::mem::transmute::<&[Source], &'a [Source]>(step.claim.sources()) };
             let Some(source) = sources.get(step.at) else { return Check::Unchanged };
-            let told = match self.ask(&source.node) {
-                Ask::Told(told) => told,
-                Ask::Descend(next, first) => return Check::Descend(next, first),
-                Ask::Unknown => return Check::Changed,
+            let revision = self.view.revision;
+            let told = if source.node.role() == NodeKind::Signal {
+                read::version_told(&source.node, revision)
+            } else if let Some(memo) = usable(&source.node, revision) {
+                (memo.changed_at(), memo.valid_from)
+            } else {
+                match self.descend(&source.node) {
+                    Some(check) => return check,
+                    None => continue,
+                }
             };
-            if step.hears(&told) {
+            if step.hears(&Told { changed_at: told.0, valid_from: told.1, published: true }) {
                 return Check::Changed;
             }
         }
     }
 
-    fn ask(&self, source: &'a NodeRef) -> Ask<'a> {
-        if source.role() == NodeKind::Signal {
-            return Ask::Told(Told::from(&read::version_at(source, self.view.revision)));
+    /// A source that is not up to date; `None`: look again.
+    #[inline]
+    fn descend(&self, source: &'a Node) -> Option<Check> {
+        match self.start(source) {
+            Start::Begun => Some(Check::Descended),
+            Start::Usable => None,
+            Start::Cycle => Some(Check::Changed),
+            Start::Private => self.ask_privately(source),
         }
-        if let Some(memo) = usable(source, self.view.revision) {
-            return Ask::Told(memo.told());
-        }
-        match start(self.view, source) {
-            Start::Found(memo) => Ask::Told(memo.told()),
-            Start::Step(step) => Ask::Descend(step, false),
-            Start::First(step) => Ask::Descend(step, true),
-            Start::Private => match private::plain(self.view, source) {
-                Ok(found) => Ask::Told(Told::from(&found)),
-                Err(_) => Ask::Unknown,
-            },
-            Start::Cycle => Ask::Unknown,
-        }
+    }
+
+    #[cold]
+    fn ask_privately(&self, source: &'a Node) -> Option<Check> {
+        // Only a run can tell what an error means.
+        let Ok(found) = private::plain(self.view, source) else { return Some(Check::Changed) };
+        // SAFETY: as in `begin`.
+        let step = unsafe { &mut *self.steps.as_ptr() }.last_mut();
+        let changed = step.expect("the step that asked").hears(&Told::from(&found));
+        changed.then_some(Check::Changed)
     }
 
     /// Runs the user's function and publishes its value, if that may be.
@@ -339,8 +387,10 @@ impl<'a> Walk<'a> {
         let node = step.claim.node;
         // SAFETY: the claim's own cell; the list changes after the tracker is finished.
         let tracker = Tracker::new(Some(node.sources.with(|sources| unsafe { &*sources })));
-        let mut frame = Frame::of_computed(self.view, &tracker, node, depth());
-        let ran = with_stack(|| frame.enter(|| timed(self.view, node)));
+        // SAFETY: as in `begin`.
+        let steps = unsafe { self.steps.as_ref() }.len();
+        let mut frame = Frame::of_computed(self.view, &tracker, node, steps);
+        let ran = frame.enter_nested(|| timed(self.view, node));
         let block = ran.unwrap_or_else(|payload| Shared::failure(failure(node, payload)));
         if tracker.is_as_before() {
             return publish(self.view, &step, block, tracker.valid_from.get());
@@ -379,21 +429,9 @@ impl Drop for Walk<'_> {
     }
 }
 
-enum Check<'a> {
-    Unchanged,
-    Changed,
-    Descend(Step<'a>, bool),
-}
-
-enum Ask<'a> {
-    Told(Told),
-    Descend(Step<'a>, bool),
-    /// Only a run can tell.
-    Unknown,
-}
-
 impl Step<'_> {
     /// Takes in what a source says; true if the function must run.
+    #[inline]
     fn hears(&mut self, told: &Told) -> bool {
         self.published &= told.published;
         self.valid_from = self.valid_from.max(told.valid_from);
@@ -449,6 +487,7 @@ fn verified(view: &View, step: &Step<'_>) -> Found {
 }
 
 /// Takes over the stamps and declares the node verified: all readers may use the memo.
+#[inline]
 fn settle(node: &Node, sources: &[Source], revision: u64, valid_from: u64) {
     if seeded(Bug::PublishBeforeInherit) || seeded(Bug::SubscribeLate) {
         // Release: see below.
@@ -466,6 +505,7 @@ fn settle(node: &Node, sources: &[Source], revision: u64, valid_from: u64) {
 
 /// Marks for commits after `revision` that the marker could not give this node, because it found
 /// the subscription too late (evaluate.md, claim E1).
+#[inline]
 pub(crate) fn inherit(node: &Node, sources: &[Source], revision: u64) {
     if seeded(Bug::NoInherit) {
         return;
@@ -683,9 +723,8 @@ fn measured(node: &Node) -> Result<Shared, Box<dyn Any + Send>> {
 
 /// Brings a level's node up to date if nobody else does.
 pub(crate) fn refresh(view: &View, node: &Node) {
-    match start(view, node) {
-        Start::First(step) => drop(Walk::begin(view).drive(step, true)),
-        Start::Step(step) => drop(Walk::begin(view).drive(step, false)),
-        Start::Found(_) | Start::Private | Start::Cycle => {}
+    let walk = Walk::begin(view);
+    if let Start::Begun = walk.start(node) {
+        drop(walk.drive());
     }
 }

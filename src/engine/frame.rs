@@ -4,6 +4,7 @@
 //! Frames live on the stack of the function that opens them and are linked from the inside out.
 //! A thread starts with none, and so does a pool's job; `Context` carries one across.
 
+use super::evaluate;
 use super::overlay::Overlay;
 use super::owner::Owner;
 use crate::block::{Header, Shared};
@@ -191,6 +192,8 @@ pub(crate) struct Frame {
     pub(crate) node: *const Node,
     /// How many steps this thread's walks had when it was entered.
     pub(crate) steps: usize,
+    /// How many functions of computeds this frame is inside of.
+    pub(crate) depth: u32,
     /// The frame around this one, once entered.
     pub(crate) parent: *const Frame,
 }
@@ -204,10 +207,12 @@ impl Frame {
         graph: null(),
         node: null(),
         steps: 0,
+        depth: 0,
         parent: null(),
     };
 
     /// The frame of a computed's function.
+    #[inline]
     pub(crate) fn of_computed(
         view: &View<'_>,
         tracker: &Tracker,
@@ -294,6 +299,16 @@ impl Frame {
         f()
     }
 
+    /// Runs a computed's function inside this frame, with room on the stack for more of them.
+    #[inline]
+    pub(crate) fn enter_nested<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: looked at at once.
+        let around = unsafe { Self::top() }.map_or(0, |frame| frame.depth);
+        self.depth = around + 1;
+        // Whoever reads from outside of any has brought a stack of the usual size.
+        if around == 0 { self.enter(f) } else { evaluate::with_stack(|| self.enter(f)) }
+    }
+
     /// The view a read of a node of `world` looks at; `Err`: another graph's evaluation.
     pub(crate) fn view(&self, world: &Arc<World>) -> Result<Option<&View<'_>>, &View<'_>> {
         match self.reads {
@@ -308,6 +323,7 @@ impl Frame {
         }
     }
 
+    #[inline]
     pub(crate) fn tracker(&self) -> Option<&Tracker> {
         // SAFETY: trackers outlive the frames that name them.
         unsafe { self.tracker.as_ref() }.filter(|tracker| !tracker.paused.get())
@@ -324,6 +340,7 @@ impl Frame {
     }
 
     /// The view of the evaluation that runs here, if one does.
+    #[inline]
     pub(crate) fn fixed_view(&self) -> Option<&View<'_>> {
         match self.reads {
             // SAFETY: views outlive the frames that name them.
@@ -408,16 +425,15 @@ pub(crate) struct Tracker {
     /// The sources of the last run, compared by position; null for a private run.
     old: *const Source,
     old_len: usize,
+    /// How many of them may still be read in order: 0 once anything else was.
+    expected: Cell<usize>,
     /// How many reads were those of the last run, in order.
     same: Cell<usize>,
     pub(crate) valid_from: Cell<u64>,
     /// Set while a function of fixed sources runs: only those count.
     paused: Cell<bool>,
-    /// Is there anything beyond the common case?
-    strayed: Cell<bool>,
+    /// What is beyond the common case; `None` as long as nothing is.
     beyond: RefCell<Option<Box<Beyond>>>,
-    /// Reads carried to other threads by `Context`.
-    carried: OnceCell<Arc<Carried>>,
 }
 
 /// What an evaluation has read beyond the sources of its last run.
@@ -429,6 +445,8 @@ pub(crate) struct Beyond {
     pub(crate) private: Vec<(NodeRef, Shared)>,
     /// The addresses in `more` and `old[..same]`, once a list of them is too long to search.
     seen: Option<HashSet<usize>>,
+    /// Reads carried to other threads by `Context`.
+    carried: Option<Arc<Carried>>,
 }
 
 /// What an evaluation has read, in the end.
@@ -500,12 +518,11 @@ impl Tracker {
         Self {
             old,
             old_len,
+            expected: Cell::new(old_len),
             same: Cell::new(0),
             valid_from: Cell::new(0),
             paused: Cell::new(false),
-            strayed: Cell::new(false),
             beyond: RefCell::new(None),
-            carried: OnceCell::new(),
         }
     }
 
@@ -522,18 +539,28 @@ impl Tracker {
     /// Was nothing read but what the last run read, in the same order?
     #[inline]
     pub(crate) fn is_as_before(&self) -> bool {
-        !self.strayed.get() && self.same.get() == self.old_len && self.carried.get().is_none()
+        self.same.get() == self.old_len && !self.has_strayed()
+    }
+
+    #[inline]
+    fn has_strayed(&self) -> bool {
+        self.beyond.borrow().is_some()
     }
 
     /// Records a read. One that failed is a source, too.
     #[inline]
     pub(crate) fn record(&self, node: &Node) {
         let same = self.same.get();
-        if !self.strayed.get()
-            && let Some(source) = self.old().get(same)
-            && source.node.same(node)
+        if same < self.expected.get()
+            // SAFETY: one of the sources, see `old`.
+            && unsafe { &*self.old.add(same) }.node.same(node)
         {
             return self.same.set(same + 1);
+        }
+        // The last one once more.
+        // SAFETY: as above.
+        if same > 0 && unsafe { &*self.old.add(same - 1) }.node.same(node) {
+            return;
         }
         self.record_other(node);
     }
@@ -542,7 +569,7 @@ impl Tracker {
         let (old, same) = (self.old(), self.same.get());
         // One of the last sources again, as in a loop.
         let last = &old[same.saturating_sub(SEARCHED)..same];
-        if !self.strayed.get() && last.iter().any(|source| source.node.same(node)) {
+        if last.iter().rev().any(|source| source.node.same(node)) && !self.has_strayed() {
             return;
         }
         let mut beyond = self.beyond.borrow_mut();
@@ -554,7 +581,7 @@ impl Tracker {
             }
             return;
         }
-        self.strayed.set(true);
+        self.expected.set(0);
         let beyond = beyond.get_or_insert_with(spare);
         if !beyond.has_seen(&old[..same], node) {
             beyond.more.push(node.counted());
@@ -574,7 +601,7 @@ impl Tracker {
 
     /// Notes a result that is not what everybody may see.
     pub(crate) fn note_private(&self, node: &Node, value: Shared) {
-        self.strayed.set(true);
+        self.expected.set(0);
         let mut beyond = self.beyond.borrow_mut();
         beyond.get_or_insert_with(spare).private.push((node.counted(), value));
     }
@@ -584,22 +611,26 @@ impl Tracker {
     pub(crate) fn recorded(&self) -> Vec<NodeRef> {
         let beyond = self.beyond.borrow();
         let mut nodes = beyond.as_ref().map(|beyond| beyond.more.clone()).unwrap_or_default();
-        if let Some(carried) = self.carried.get() {
+        if let Some(carried) = beyond.as_ref().and_then(|beyond| beyond.carried.as_ref()) {
             let reads = carried.reads.lock();
             nodes.extend(reads.iter().flat_map(|reads| reads.nodes.iter().cloned()));
         }
         nodes
     }
 
-    pub(crate) fn carried(&self) -> &Arc<Carried> {
-        self.carried
-            .get_or_init(|| Arc::new(Carried { reads: Mutex::new(Some(CarriedReads::default())) }))
+    pub(crate) fn carried(&self) -> Arc<Carried> {
+        self.expected.set(0);
+        let mut beyond = self.beyond.borrow_mut();
+        let carried = &mut beyond.get_or_insert_with(spare).carried;
+        let new = || Arc::new(Carried { reads: Mutex::new(Some(CarriedReads::default())) });
+        carried.get_or_insert_with(new).clone()
     }
 
     #[inline]
     pub(crate) fn finish(self) -> Recorded {
-        if let Some(carried) = self.carried.get() {
-            self.add_carried(carried);
+        let carried = self.beyond.borrow_mut().as_mut().and_then(|beyond| beyond.carried.take());
+        if let Some(carried) = carried {
+            self.add_carried(&carried);
         }
         let beyond = self.beyond.into_inner();
         Recorded { same: self.same.get(), valid_from: self.valid_from.get(), beyond }
@@ -686,11 +717,11 @@ fn path() -> Vec<NonNull<Node>> {
     while let Some(frame) = unsafe { at.as_ref() } {
         at = frame.parent;
         let Some(running) = NonNull::new(frame.node.cast_mut()) else { continue };
-        path.extend(super::evaluate::steps_between(frame.steps, end));
+        path.extend(evaluate::steps_between(frame.steps, end));
         path.push(running);
         end = frame.steps;
     }
-    path.extend(super::evaluate::steps_between(0, end));
+    path.extend(evaluate::steps_between(0, end));
     path
 }
 

@@ -95,7 +95,7 @@ fn run(
     let tracker = Tracker::new(None);
     let mut frame = Frame::of_computed(view, &tracker, node, evaluate::depth());
     view.private_runs.set(view.private_runs.get() + 1);
-    let ran = evaluate::with_stack(|| frame.enter(|| node.run()));
+    let ran = frame.enter_nested(|| node.run());
     let mut recorded = tracker.finish();
     let sources = recorded.take_more();
     let block = ran.unwrap_or_else(|payload| Shared::failure(evaluate::failure(node, payload)));

@@ -35,9 +35,20 @@ pub(crate) fn read(node: &Node, track: Track) -> Result<Kept, ReadError> {
     }
 }
 
+/// The value if that takes no more than a look; `None` tells nothing. Of `read`, what is worth
+/// being inlined into the user's code.
+#[inline(always)]
+pub(crate) fn at_hand(node: &Node, track: Track) -> Option<Kept> {
+    // SAFETY: as in `read`.
+    match unsafe { Frame::top() } {
+        Some(frame) => source_at_hand(frame, node, track),
+        None => newest_at_hand(node),
+    }
+}
+
 /// What evaluations mostly read: a source in their own graph that is up to date. Anything else is
 /// left to `find_in`.
-#[inline]
+#[inline(always)]
 fn source_at_hand(frame: &Frame, node: &Node, track: Track) -> Option<Kept> {
     let tracker = frame.tracker().filter(|_| track == Track::Yes)?;
     let view = frame.fixed_view()?;
@@ -126,6 +137,16 @@ pub(crate) fn version_at(signal: &Node, revision: u64) -> Found {
     Found { kept, changed_at, valid_from: changed_at, published: true }
 }
 
+/// The same, as when it changed and from where on it is exact.
+#[inline]
+pub(crate) fn version_told(signal: &Node, revision: u64) -> (u64, u64) {
+    let changed_at = match current(signal, revision) {
+        Some(version) => revision_of(version),
+        None => version_at(signal, revision).changed_at,
+    };
+    (changed_at, changed_at)
+}
+
 /// The newest version, if it is current at `revision`, which the caller holds.
 #[inline]
 fn current(signal: &Node, revision: u64) -> Option<NonNull<Header>> {
@@ -169,14 +190,16 @@ fn walk(signal: &Node, revision: u64) -> NonNull<Header> {
     }
 }
 
+/// The newest state, of a signal or a clean computed.
+#[inline(always)]
+fn newest_at_hand(node: &Node) -> Option<Kept> {
+    if node.role() == NodeKind::Signal { Some(newest_version(node)) } else { clean(node) }
+}
+
 /// A read on its own: the newest state. Waits for nobody unless the node is a dirty computed
 /// that another thread is running.
-#[inline]
 fn newest(node: &Node) -> Result<Kept, ReadError> {
-    if node.role() == NodeKind::Signal {
-        return Ok(newest_version(node));
-    }
-    match clean(node) {
+    match newest_at_hand(node) {
         Some(kept) => Ok(kept),
         None => evaluated(node),
     }

@@ -112,7 +112,7 @@ impl Fixed {
             overlay: view.overlay().clone(),
             revision: view.revision,
             inside: frame::inside(),
-            reads: frame.tracker().map(|tracker| tracker.carried().clone()),
+            reads: frame.tracker().map(|tracker| tracker.carried()),
         }
     }
 }

@@ -102,7 +102,23 @@ pub(crate) fn with<R: Readable + ?Sized, U>(
     track: Track,
     f: impl FnOnce(&R::Value) -> U,
 ) -> U {
-    let look = Look::<R::Value>::at(readable.node(), track).unwrap_or_else(|error| raise(error));
+    let node = readable.node().inner();
+    if let Some(kept) = read::at_hand(node, track)
+        && let Some(value) = kept.header().plain_value()
+    {
+        return f(value);
+    }
+    with_any(node, track, f)
+}
+
+/// The same for what is not at hand, or a failure.
+#[inline(never)]
+fn with_any<T: 'static, U>(
+    node: &crate::structure::node::Node,
+    track: Track,
+    f: impl FnOnce(&T) -> U,
+) -> U {
+    let look = read::read(node, track).map(Look::<T>::of).unwrap_or_else(|error| raise(error));
     match look.value() {
         Ok(value) => f(value),
         Err(error) => raise(error.clone()),

@@ -283,6 +283,7 @@ impl Drop for NodeRef {
 }
 
 impl Node {
+    #[inline]
     pub(crate) fn role(&self) -> NodeKind {
         self.kind.role
     }
@@ -337,7 +338,17 @@ impl Node {
     }
 
     /// User code; may panic. Aliases are resolved here; a failure equals nothing.
+    #[inline]
     pub(crate) fn equal(&self, old: &Header, new: &Header) -> bool {
+        if old.is_value() && new.is_value() {
+            // SAFETY: a node has the kind of its payload.
+            return unsafe { (self.kind.equal)(self, old, new) };
+        }
+        self.equal_resolved(old, new)
+    }
+
+    #[cold]
+    fn equal_resolved(&self, old: &Header, new: &Header) -> bool {
         let (old, new) = (old.resolved(), new.resolved());
         let values = old.failure().is_none() && new.failure().is_none();
         // SAFETY: a node has the kind of its payload.

@@ -151,6 +151,18 @@ pub(crate) fn evaluate(view: &View, node: &Node) -> Result<Found, ReadError> {
     bring_up_to_date(view, node)
 }
 
+/// See `read::changed_after`.
+#[inline]
+pub(crate) fn changed_after(view: &View, node: &Node, revision: u64) -> Option<bool> {
+    if let Some(memo) = usable(node, view.revision) {
+        return Some(memo.changed_at() > revision);
+    }
+    match bring_up_to_date(view, node) {
+        Ok(found) => found.published.then_some(found.changed_at > revision),
+        Err(_) => Some(true),
+    }
+}
+
 fn bring_up_to_date(view: &View, node: &Node) -> Result<Found, ReadError> {
     loop {
         let walk = Walk::begin(view);
@@ -393,7 +405,9 @@ impl<'a> Walk<'a> {
         let ran = frame.enter_nested(|| timed(self.view, node));
         let block = ran.unwrap_or_else(|payload| Shared::failure(failure(node, payload)));
         if tracker.is_as_before() {
-            return publish(self.view, &step, block, tracker.valid_from.get());
+            let valid_from = tracker.valid_from.get();
+            tracker.end_as_before();
+            return publish(self.view, &step, block, valid_from);
         }
         self.changed(step, block, tracker.finish())
     }

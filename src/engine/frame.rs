@@ -199,7 +199,8 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    const OUTSIDE: Self = Self {
+    /// Of a thread that has entered nothing.
+    pub(crate) const OUTSIDE: Self = Self {
         reads: Reads::Newest,
         tracker: null(),
         writes: Writes::Commit,
@@ -624,6 +625,12 @@ impl Tracker {
         let carried = &mut beyond.get_or_insert_with(spare).carried;
         let new = || Arc::new(Carried { reads: Mutex::new(Some(CarriedReads::default())) });
         carried.get_or_insert_with(new).clone()
+    }
+
+    /// In place of `finish`, if it is as before: there is nothing to drop.
+    #[inline]
+    pub(crate) fn end_as_before(self) {
+        std::mem::forget(self);
     }
 
     #[inline]

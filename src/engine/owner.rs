@@ -54,10 +54,16 @@ impl Owner {
         drop(gone);
     }
 
+    /// Is there anything to take down?
+    #[inline]
+    pub(crate) fn has_any(&self) -> bool {
+        // Relaxed: see the field.
+        self.any.load(Relaxed)
+    }
+
     /// Takes everything down, last first. Waits for no effect that runs elsewhere.
     pub(crate) fn take_down(&self) {
-        // Relaxed: see the field.
-        if !self.any.load(Relaxed) {
+        if !self.has_any() {
             return;
         }
         loop {

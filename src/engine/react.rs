@@ -172,11 +172,17 @@ pub(crate) enum Waits {
     No,
 }
 
-crate::sync::per_thread! {
-    /// How many effects this thread is running.
-    static RUNNING_HERE: Cell<u32> = Cell::new(0);
+/// The effects around the code that runs on this thread.
+#[derive(Clone, Copy)]
+struct Here {
+    /// How many this thread is running.
+    running: u32,
     /// See `rounds_here`.
-    static ROUNDS: Cell<u32> = Cell::new(0);
+    rounds: u32,
+}
+
+crate::sync::per_thread! {
+    static HERE: Cell<Here> = Cell::new(Here { running: 0, rounds: 0 });
 }
 
 impl std::ops::Deref for EffectRef {
@@ -187,9 +193,11 @@ impl std::ops::Deref for EffectRef {
     }
 }
 
+#[inline]
 fn record(effect: &Node) -> &Record {
-    debug_assert_eq!(effect.role(), NodeKind::Effect, "only effects have a record");
-    effect.payload()
+    assert!(effect.role() == NodeKind::Effect, "only effects have a record");
+    // SAFETY: effects are made by `create`, and with a record.
+    unsafe { effect.payload_unchecked() }
 }
 
 /// Makes an effect and, unless that must wait, runs it.
@@ -272,10 +280,6 @@ impl Queue {
             self.0.map_or((std::ptr::null_mut(), node), |(first, last)| (first.as_ptr(), last));
         link(node, first);
         self.0 = Some((node, last));
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_none()
     }
 
     /// Queues all of them in one step.
@@ -421,6 +425,17 @@ impl EffectRef {
     /// `taken` is QUEUED for who has taken the effect out of the queue, else 0.
     fn begin(&self, taken: u8) -> bool {
         let word = &self.record().status;
+        // Relaxed: the exchange decides.
+        let now = word.load(Relaxed);
+        let idle = now & !status::QUEUED == 0;
+        // AcqRel: as below.
+        (idle && solo::exchange_byte(word, now, (now & !taken) | status::RUNNING, AcqRel))
+            || self.begin_beside_others(taken)
+    }
+
+    #[cold]
+    fn begin_beside_others(&self, taken: u8) -> bool {
+        let word = &self.record().status;
         let spin = Spin::default();
         // Relaxed: the exchange decides.
         let mut now = word.load(Relaxed);
@@ -497,6 +512,9 @@ impl EffectRef {
         if verified_at == 0 {
             return Look::Changed;
         }
+        if view.overlay_if_any().is_none() && self.private(|private| private.is_empty()) {
+            return self.look_plainly(view, verified_at);
+        }
         for source in self.sources() {
             let node = &source.node;
             let Ok(found) = read::at(view, node) else { return Look::Changed };
@@ -513,6 +531,21 @@ impl EffectRef {
             }
             if found.published {
                 self.forget(node);
+            }
+        }
+        Look::Same
+    }
+
+    /// The same where neither the last run nor this look has met a private result.
+    #[inline]
+    fn look_plainly(&self, view: &View, verified_at: u64) -> Look {
+        for source in self.sources() {
+            match read::changed_after(view, &source.node, verified_at) {
+                // One revision has one state.
+                _ if view.revision == verified_at => {}
+                Some(false) => {}
+                Some(true) => return Look::Changed,
+                None => return Look::Unknown,
             }
         }
         Look::Same
@@ -567,7 +600,9 @@ impl EffectRef {
     fn run(&self, view: &View, rounds: u32) -> Next {
         let world = self.world();
         let record = self.record();
-        Running::here(rounds + 1, || record.owner.take_down());
+        if record.owner.has_any() {
+            Running::here(rounds + 1, || record.owner.take_down());
+        }
         let tracker = Tracker::new(Some(self.sources()));
         let mut frame = Frame {
             reads: Reads::one(view),
@@ -575,7 +610,7 @@ impl EffectRef {
             writes: Writes::Collect,
             owner: &record.owner,
             graph: world,
-            ..Frame::detached()
+            ..Frame::OUTSIDE
         };
         if self.is_disposed() {
             // By one of the cleanups, or by a computed it was checked against.
@@ -595,10 +630,26 @@ impl EffectRef {
             })
         });
         let (next, dropped) = if tracker.is_as_before() && self.private(|seen| seen.is_empty()) {
+            tracker.end_as_before();
             (Next::Rest, None)
         } else {
             self.changed(tracker.finish())
         };
+        if ran.is_err() || view.overlay_if_any().is_some() {
+            self.commit_run(view, rounds, ran);
+        }
+        // After the commit and the report, so that whoever finds the revision seen finds what was
+        // written and what failed.
+        self.settle(view);
+        if let Some(dropped) = dropped {
+            evaluate::unsubscribe(self, dropped);
+        }
+        next
+    }
+
+    /// Commits what a run wrote, and reports what failed.
+    #[cold]
+    fn commit_run(&self, view: &View, rounds: u32, ran: Result<(), Box<dyn Any + Send>>) {
         // Equality functions and replayed updates are user code, too.
         let committed = ran.and_then(|()| {
             catch_unwind(AssertUnwindSafe(|| write::commit_effect(view, rounds + 1, self.place)))
@@ -608,15 +659,8 @@ impl EffectRef {
             Err(payload) => Err(panic_message(&*payload)),
         };
         if let Err(message) = committed {
-            world.report(&Failure::Effect { node: self.name(), message });
+            self.world().report(&Failure::Effect { node: self.name(), message });
         }
-        // After the commit and the report, so that whoever finds the revision seen finds what was
-        // written and what failed.
-        self.settle(view);
-        if let Some(dropped) = dropped {
-            evaluate::unsubscribe(self, dropped);
-        }
-        next
     }
 
     /// What was read is not what was read before, or not what everybody may see.
@@ -777,29 +821,35 @@ pub(crate) fn is_same(node: &Node, old: &Header, new: &Header) -> bool {
     }
 }
 
-/// An effect running on this thread; holds how many runs led to the one around it.
-struct Running(u32);
+/// An effect running on this thread; holds what was around it.
+struct Running(Here);
 
 impl Running {
     /// Runs `f`, whose commits are caused by `rounds` runs of effects, one after the other.
+    #[inline]
     fn here<R>(rounds: u32, f: impl FnOnce() -> R) -> R {
-        let _ = RUNNING_HERE.try_with(|count| count.set(count.get() + 1));
-        let before = ROUNDS.try_with(|here| here.replace(rounds)).unwrap_or(0);
+        let before = here();
+        let _ = HERE.try_with(|here| here.set(Here { running: before.running + 1, rounds }));
         let _running = Self(before);
         f()
     }
 }
 
 impl Drop for Running {
+    #[inline]
     fn drop(&mut self) {
-        let _ = RUNNING_HERE.try_with(|count| count.set(count.get() - 1));
-        let _ = ROUNDS.try_with(|here| here.set(self.0));
+        let _ = HERE.try_with(|here| here.set(self.0));
     }
+}
+
+#[inline]
+fn here() -> Here {
+    HERE.try_with(Cell::get).unwrap_or(Here { running: 1, rounds: 0 })
 }
 
 /// Is this the inside of an effect or computed, so that somebody may wait for this thread?
 pub(crate) fn is_inside() -> bool {
-    frame::claims_held() > 0 || RUNNING_HERE.try_with(Cell::get).unwrap_or(1) > 0
+    frame::claims_held() > 0 || here().running > 0
 }
 
 /// Runs `f` as if `rounds` runs of effects had led to it: a task goes on where an effect left off.
@@ -810,7 +860,7 @@ pub(crate) fn caused_by<R>(rounds: u32, f: impl FnOnce() -> R) -> R {
 
 /// How many runs of effects led to the code that asks; 0: none.
 pub(crate) fn rounds_here() -> u32 {
-    ROUNDS.try_with(Cell::get).unwrap_or(0)
+    here().rounds
 }
 
 /// Runs a cleanup: untracked, its writes one commit, what it makes owned by the owner's parent.

@@ -125,6 +125,16 @@ pub(crate) fn at(view: &View, node: &Node) -> Result<Found, ReadError> {
     }
 }
 
+/// Has a node changed between a revision and that of the view, which has no overlay? `None`: only
+/// a private result could tell. A failure to read counts as a change.
+#[inline]
+pub(crate) fn changed_after(view: &View, node: &Node, revision: u64) -> Option<bool> {
+    if node.role() == NodeKind::Signal {
+        return Some(version_told(node, view.revision).0 > revision);
+    }
+    evaluate::changed_after(view, node, revision)
+}
+
 /// The version of a signal that is current at `revision`, which the caller holds.
 pub(crate) fn version_at(signal: &Node, revision: u64) -> Found {
     let version = current(signal, revision).unwrap_or_else(|| {

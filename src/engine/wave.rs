@@ -115,17 +115,11 @@ fn waves_with(world: &Arc<World>, mut whose: Whose, effects: &mut Vec<EffectRef>
     loop {
         react::take_pending(world, effects);
         if whose == Whose::Own && world.config.threads != 1 {
-            let mut foreign = Queue::default();
-            effects.retain(|effect| {
-                let own = effect.is_asked_here();
-                if !own {
-                    foreign.push(effect.node().clone());
-                }
-                own
-            });
-            let only_foreign = effects.is_empty() && !foreign.is_empty();
-            foreign.leave_to(world);
-            if only_foreign {
+            let had_any = !effects.is_empty();
+            if !effects.iter().all(EffectRef::is_asked_here) {
+                leave_foreign(world, effects);
+            }
+            if effects.is_empty() && had_any {
                 return LeftOver::Foreign;
             }
         }
@@ -139,6 +133,20 @@ fn waves_with(world: &Arc<World>, mut whose: Whose, effects: &mut Vec<EffectRef>
         // What these effects caused is this thread's; the rest is another committer's.
         whose = Whose::Own;
     }
+}
+
+/// Leaves what other threads' commits woke in the queue.
+#[cold]
+fn leave_foreign(world: &World, effects: &mut Vec<EffectRef>) {
+    let mut foreign = Queue::default();
+    effects.retain(|effect| {
+        let own = effect.is_asked_here();
+        if !own {
+            foreign.push(effect.node().clone());
+        }
+        own
+    });
+    foreign.leave_to(world);
 }
 
 fn wave(world: &Arc<World>, effects: &[EffectRef]) {
@@ -203,13 +211,19 @@ pub(crate) fn wait_for_blocker(view: &View) {
 }
 
 /// Remembers an effect that is part of a long run of effects waking each other.
+#[inline]
 pub(crate) fn suspect(effect: &EffectRef, rounds: u32) {
-    let world = effect.world();
-    if rounds > world.config.max_rounds / 2 {
-        // Relaxed: spares the lock in `calm_down`.
-        world.suspecting.store(true, Relaxed);
-        world.suspects.lock().insert(effect.id, effect.name().to_string());
+    if rounds > effect.world().config.max_rounds / 2 {
+        suspect_it(effect);
     }
+}
+
+#[cold]
+fn suspect_it(effect: &EffectRef) {
+    let world = effect.world();
+    // Relaxed: spares the lock in `calm_down`.
+    world.suspecting.store(true, Relaxed);
+    world.suspects.lock().insert(effect.id, effect.name().to_string());
 }
 
 /// Everything came to rest, so nobody is suspected any more.

@@ -13,7 +13,7 @@ use crate::sync::count::{AtomicU16, AtomicU32};
 use crate::sync::{AcqRel, Acquire, AtomicPtr, AtomicU8, AtomicU64, Relaxed, SeqCst, UnsafeCell};
 use smallvec::SmallVec;
 use std::alloc::Layout;
-use std::any::{Any, TypeId};
+use std::any::Any;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -60,7 +60,6 @@ pub(crate) trait Payload: Send + Sync + Sized + 'static {
 #[derive(Debug)]
 struct Kind {
     role: NodeKind,
-    payload: TypeId,
     run: unsafe fn(&Node) -> Result<Shared, Box<dyn Any + Send>>,
     equal: unsafe fn(&Node, &Header, &Header) -> bool,
     drop_payload: unsafe fn(NonNull<Node>),
@@ -72,7 +71,6 @@ struct KindOf<P>(PhantomData<P>);
 impl<P: Payload> KindOf<P> {
     const KIND: &'static Kind = &Kind {
         role: P::ROLE,
-        payload: TypeId::of::<P>(),
         // SAFETY: a node of this kind has this payload.
         run: |node| unsafe { node.payload_unchecked::<P>() }.run(),
         // SAFETY: as above.
@@ -313,19 +311,10 @@ impl Node {
         NonNull::with_exposed_provenance(NonNull::from(self).addr())
     }
 
-    /// # Panics
-    /// If the node was made with a payload of another type.
-    #[inline]
-    pub(crate) fn payload<P: Payload>(&self) -> &P {
-        assert!(self.kind.payload == TypeId::of::<P>(), "a node's kind knows its payload");
-        // SAFETY: of this type, see above.
-        unsafe { self.payload_unchecked() }
-    }
-
     /// # Safety
     /// The node must have been made with a payload of this type.
     #[inline(always)]
-    unsafe fn payload_unchecked<P>(&self) -> &P {
+    pub(crate) unsafe fn payload_unchecked<P>(&self) -> &P {
         let record = std::ptr::from_ref(self).cast::<NodeWith<P>>();
         // SAFETY: the caller's duty; `NodeWith` is `repr(C)` with the node first.
         unsafe { &(*record).payload }

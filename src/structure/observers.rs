@@ -4,8 +4,8 @@
 //! Protocol: docs/protocols/marks.md, steps M2 and T3.
 //!
 //! ```text
-//!   inline [o|o]   more -> chunk (newest) [o|free|o|.] -> chunk [o|o] -> null
-//!                                  ^ `free`: list of removed slots, linked through the slots
+//!   inline [o]   more -> chunk [o|free|o] -> chunk (newest) [o|o|.] -> null
+//!                                ^ `free`: list of removed slots, linked through the slots
 //! ```
 //! A removed slot holds the address of the next removed one, tagged by its lowest bit; the
 //! marker skips tagged and null slots. Chunks live as long as the node.
@@ -29,6 +29,7 @@ type Slot = AtomicPtr<Node>;
 #[derive(Debug)]
 pub(crate) struct Observers {
     inline: [Slot; INLINE],
+    /// The oldest chunk: observers are told in the order in which they came.
     more: AtomicPtr<Chunk>,
     /// Guards adding and removing; counts the observers.
     live: Mutex<u32>,
@@ -36,12 +37,19 @@ pub(crate) struct Observers {
 
 #[derive(Debug)]
 struct Chunk {
-    next: *mut Chunk,
+    next: AtomicPtr<Chunk>,
     /// Slots in use from the front; the marker looks no further.
     used: AtomicUsize,
-    /// First removed slot of this and older chunks; under the lock.
-    free: UnsafeCell<*const Slot>,
     slots: Box<[Slot]>,
+    /// Of the oldest chunk, for all: what only who adds and removes looks at; under the lock.
+    list: UnsafeCell<List>,
+}
+
+#[derive(Debug)]
+struct List {
+    newest: *mut Chunk,
+    /// First removed slot of any chunk.
+    free: *const Slot,
 }
 
 /// Where an observer stands in its source's list; handed back to remove it.
@@ -86,19 +94,42 @@ impl Observers {
             return slot;
         }
         // Relaxed: changed under the lock only.
-        let newest = self.more.load(Relaxed);
+        let oldest = self.more.load(Relaxed);
         // SAFETY: chunks live as long as the node.
-        if let Some(slot) = unsafe { newest.as_ref() }.and_then(Chunk::free_slot) {
-            // SAFETY: a slot of one of the node's chunks.
-            return unsafe { &*slot };
+        let Some(oldest) = (unsafe { oldest.as_ref() }) else {
+            let chunk = Chunk::leak(FIRST_CHUNK);
+            // SAFETY: just made, and lives as long as the node.
+            let made = unsafe { &*chunk };
+            // SAFETY: the cell is guarded by the lock.
+            made.list.with_mut(|list| unsafe { (*list).newest = chunk });
+            // Release: pairs with the Acquire in `each`.
+            self.more.store(chunk, Release);
+            return made.next_slot().expect("a new chunk is empty");
+        };
+        let newest = oldest.list.with_mut(|list| {
+            // SAFETY: the cell is guarded by the lock.
+            let list = unsafe { &mut *list };
+            // SAFETY: removed slots live as long as the node.
+            let Some(slot) = (unsafe { list.free.as_ref() }) else { return Err(list.newest) };
+            // Relaxed: changed under the lock only.
+            list.free = untagged(slot.load(Relaxed));
+            Ok(slot)
+        });
+        let newest = match newest {
+            Ok(removed) => return removed,
+            // SAFETY: chunks live as long as the node.
+            Err(newest) => unsafe { &*newest },
+        };
+        if let Some(slot) = newest.next_slot() {
+            return slot;
         }
-        let chunk = NonNull::from(Box::leak(Chunk::after(newest)));
+        let chunk = Chunk::leak((newest.slots.len() * 2).min(LARGEST_CHUNK));
         // Release: pairs with the Acquire in `each`.
-        self.more.store(chunk.as_ptr(), Release);
+        newest.next.store(chunk, Release);
+        // SAFETY: the cell is guarded by the lock.
+        oldest.list.with_mut(|list| unsafe { (*list).newest = chunk });
         // SAFETY: just made, and lives as long as the node.
-        let slot = unsafe { chunk.as_ref() }.free_slot().expect("a new chunk is empty");
-        // SAFETY: a slot of one of the node's chunks.
-        unsafe { &*slot }
+        unsafe { &*chunk }.next_slot().expect("a new chunk is empty")
     }
 
     /// # Safety
@@ -113,19 +144,20 @@ impl Observers {
             return slot.store(null_mut(), Relaxed);
         }
         // Relaxed: changed under the lock only; a slot outside of the node proves a chunk.
-        let newest = self.more.load(Relaxed);
+        let oldest = self.more.load(Relaxed);
         // SAFETY: chunks live as long as the node.
-        let newest = unsafe { &*newest };
-        newest.free.with_mut(|free| {
+        let oldest = unsafe { &*oldest };
+        oldest.list.with_mut(|list| {
             // SAFETY: the cell is guarded by the lock.
-            let free = unsafe { &mut *free };
+            let list = unsafe { &mut *list };
             // Relaxed: as above.
-            slot.store(tagged(*free), Relaxed);
-            *free = slot;
+            slot.store(tagged(list.free), Relaxed);
+            list.free = slot;
         });
     }
 
-    /// Calls `f` with every observer. The pointers are as good as the caller's pin.
+    /// Calls `f` with every observer, mostly in the order in which they came. The pointers are as good as the caller's pin.
+    #[inline]
     pub(crate) fn each(&self, mut f: impl FnMut(NonNull<Node>)) {
         for slot in &self.inline {
             // Acquire: pairs with the Release in `add`.
@@ -144,7 +176,8 @@ impl Observers {
                     f(node);
                 }
             }
-            at = chunk.next;
+            // Acquire: pairs with the Release in `free_slot`.
+            at = chunk.next.load(Acquire);
         }
     }
 
@@ -161,35 +194,17 @@ impl Observers {
 }
 
 impl Chunk {
-    fn after(next: *mut Chunk) -> Box<Self> {
-        // SAFETY: chunks live as long as the node.
-        let size = match unsafe { next.as_ref() } {
-            Some(before) => (before.slots.len() * 2).min(LARGEST_CHUNK),
-            None => FIRST_CHUNK,
-        };
-        let slots = (0..size).map(|_| Slot::new(null_mut())).collect();
-        Box::new(Self {
-            next,
+    fn leak(size: usize) -> *mut Self {
+        Box::leak(Box::new(Self {
+            next: AtomicPtr::new(null_mut()),
             used: AtomicUsize::new(0),
-            free: UnsafeCell::new(std::ptr::null()),
-            slots,
-        })
+            slots: (0..size).map(|_| Slot::new(null_mut())).collect(),
+            list: UnsafeCell::new(List { newest: null_mut(), free: std::ptr::null() }),
+        }))
     }
 
-    /// The lock must be held.
-    fn free_slot(&self) -> Option<*const Slot> {
-        let removed = self.free.with_mut(|free| {
-            // SAFETY: the cell is guarded by the lock.
-            let free = unsafe { &mut *free };
-            // SAFETY: removed slots live as long as the node.
-            let slot = unsafe { free.as_ref() }?;
-            // Relaxed: changed under the lock only.
-            *free = untagged(slot.load(Relaxed));
-            Some(std::ptr::from_ref(slot))
-        });
-        if removed.is_some() {
-            return removed;
-        }
+    /// A slot that was never used; the lock must be held.
+    fn next_slot(&self) -> Option<&Slot> {
         // Relaxed: changed under the lock only.
         let used = self.used.load(Relaxed);
         let slot = self.slots.get(used)?;
@@ -207,7 +222,8 @@ impl Drop for Observers {
         while !at.is_null() {
             // SAFETY: made by `Box::leak`, and freed once, here.
             let chunk = unsafe { Box::from_raw(at) };
-            at = chunk.next;
+            // Relaxed: as above.
+            at = chunk.next.load(Relaxed);
         }
     }
 }

@@ -184,12 +184,6 @@ impl Shared {
         unsafe { self.0.as_ref() }
     }
 
-    /// Is dropping this count sure to run no code of the user's?
-    #[inline]
-    pub(crate) fn is_plain(&self) -> bool {
-        self.header().kind.plain
-    }
-
     /// A count on the block that carries the value or the error.
     pub(crate) fn resolved(&self) -> Self {
         // SAFETY: this count keeps it alive.
@@ -320,6 +314,12 @@ impl Header {
     #[inline]
     pub(crate) fn value<T: 'static>(&self) -> &T {
         self.outcome().expect("asked of values only")
+    }
+
+    /// Is dropping it sure to run no code of the user's?
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.kind.plain
     }
 
     /// Is it a value itself, and neither a failure nor an alias?

@@ -9,6 +9,7 @@ use super::frame::{self, Frame, Recorded, Tracker, View};
 use super::{private, read};
 use crate::block::{Header, Shared};
 use crate::error::{ReadError, panic_message};
+use crate::reclaim;
 use crate::seeded::{Bug, seeded};
 use crate::structure::holds::Kept;
 use crate::structure::node::{Node, NodeKind, NodeRef, Source, Sources};
@@ -41,7 +42,7 @@ pub(crate) struct Memo {
 impl Memo {
     #[inline]
     fn changed_at(&self) -> u64 {
-        crate::reclaim::check(self.block.as_ptr());
+        reclaim::check(self.block.as_ptr());
         // Relaxed: written before the memo was published.
         // SAFETY: exact at a held revision, so kept for it (holds.md, claim H2).
         unsafe { self.block.as_ref() }.stamp.load(Relaxed)
@@ -599,13 +600,24 @@ fn replace(
     }
     let new = block.into_raw();
     // Release: publishes the memo; pairs with the Acquire in `usable`.
-    node.value.store(new.as_ptr(), Release);
-    if let Some(old) = old {
+    let store = || node.value.store(new.as_ptr(), Release);
+    // SAFETY: the claim protects the memo.
+    let lone = view.lone && old.is_some_and(|old| unsafe { old.as_ref() }.is_plain());
+    if let (true, Some(_), Some(old)) = (lone, lone.then(|| solo::plainly(store)).flatten(), old) {
+        reclaim::retired(old.as_ptr());
+        reclaim::freed(old.as_ptr());
+        // SAFETY: nobody else was there when it was replaced, and this thread has nothing of an
+        // older revision (claim O3): the graph's count is ours to give up.
+        drop(unsafe { Shared::from_raw(old) });
+    } else if let Some(old) = old {
+        store();
         // Nobody who finds the node clean for the old memo is at this stamp or beyond.
         let until = node.stamp().max(view.revision + 1);
         // Relaxed: written by the claim's owners only.
         let verified_at = node.verified_at.load(Relaxed);
         view.retire(old, if seeded(Bug::UntilShort) { verified_at } else { until });
+    } else {
+        store();
     }
     // Release: whoever sees the node verified sees memo and stamps.
     node.verified_at.store(view.revision, Release);

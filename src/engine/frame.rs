@@ -34,6 +34,8 @@ pub(crate) struct View<'w> {
     /// Memos replaced under this view, linked; given to the graph when the view ends.
     retired: Cell<Option<(NonNull<Header>, NonNull<Header>)>>,
     retirements: Cell<u32>,
+    /// Is nothing held or kept but this view's revision, as long as this thread is solo?
+    pub(crate) lone: bool,
     /// Of a view carried from another thread: the computeds that thread was inside of.
     inside: &'w [NodeRef],
     /// The node whose claim made a result private.
@@ -62,7 +64,16 @@ impl<'w> View<'w> {
             effect_runs: Cell::new(0),
             retired: Cell::new(None),
             retirements: Cell::new(0),
+            lone: false,
         }
+    }
+
+    /// At a revision that is held for this view alone.
+    #[inline]
+    pub(crate) fn held(world: &'w Arc<World>, held: &Held<'_>) -> Self {
+        let mut view = Self::new(world, held.revision);
+        view.lone = world.holds.is_lone(1);
+        view
     }
 
     /// Forgets what one effect left, before the next is run at the same revision.
@@ -785,7 +796,7 @@ pub(crate) struct HeldView<'w> {
 impl<'w> HeldView<'w> {
     pub(crate) fn newest(world: &'w Arc<World>) -> Self {
         let held = world.holds.newest(&world.clock);
-        let view = View::new(world, held.revision);
+        let view = View::held(world, &held);
         Self { view, _held: held, _reading: Reading::begin() }
     }
 }

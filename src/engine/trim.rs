@@ -337,7 +337,7 @@ fn drop_all(world: &Arc<World>, gone: List) {
         reclaim::freed(block.as_ptr());
         // SAFETY: retired, ripe and not kept: the graph's count is ours to give up.
         let shared = unsafe { Shared::from_raw(block) };
-        if shared.is_plain() {
+        if shared.header().is_plain() {
             drop(shared);
         } else {
             world.contain_drop(|| drop(shared));

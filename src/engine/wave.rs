@@ -162,7 +162,7 @@ fn wave(world: &Arc<World>, effects: &[EffectRef]) {
     let waves = if parallel { &counters.waves_parallel } else { &counters.waves_sequential };
     // Relaxed: statistics.
     waves.fetch_add(1, Relaxed);
-    let mut view = View::new(world, held.revision);
+    let mut view = View::held(world, &held);
     for effect in effects {
         view.renew();
         match effect.runs() {

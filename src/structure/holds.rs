@@ -11,13 +11,15 @@ use crate::participants::{
 use crate::reclaim::Guard;
 use crate::seeded::{Bug, seeded};
 use crate::solo::fence;
-use crate::sync::{Acquire, AtomicU64, Mutex, Relaxed, Release};
+use crate::sync::{Acquire, AtomicU64, Mutex, Relaxed, Release, count};
 use std::ptr::{NonNull, null_mut};
 
 /// The revisions of one graph that somebody holds beyond their thread's slots, and the scan.
 #[derive(Debug)]
 pub(crate) struct Holds {
     shared: Mutex<Vec<u64>>,
+    /// How many entries `shared` and `followed` have; changed under their locks.
+    listed: count::AtomicUsize,
     #[cfg(any(feature = "async", feature = "store"))]
     /// Nodes (by address) of which everything is held from a revision on.
     followed: Mutex<Vec<(usize, u64)>>,
@@ -37,6 +39,7 @@ impl Holds {
     pub(crate) fn new() -> Self {
         Self {
             shared: Mutex::new(Vec::new()),
+            listed: count::AtomicUsize::new(0),
             #[cfg(any(feature = "async", feature = "store"))]
             followed: Mutex::new(Vec::new()),
         }
@@ -87,19 +90,40 @@ impl Holds {
         // that did not see this entry.
         let revision = clock.load(Acquire);
         shared.push(revision);
+        // Relaxed: asked by a thread that is the only one.
+        self.listed.fetch_add(1, Relaxed);
         revision
     }
 
     /// A further hold on a revision that is held now.
     pub(crate) fn share_held(&self, revision: u64) {
-        self.shared.lock().push(revision);
+        let mut shared = self.shared.lock();
+        shared.push(revision);
+        // Relaxed: as in `share`.
+        self.listed.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn unshare(&self, revision: u64) {
         let mut shared = self.shared.lock();
         if let Some(index) = shared.iter().position(|held| *held == revision) {
             shared.swap_remove(index);
+            // Relaxed: as in `share`.
+            self.listed.fetch_sub(1, Relaxed);
         }
+    }
+
+    /// Is this thread solo, with `own` revisions held and nothing else held or kept anywhere? Then
+    /// a value that is replaced, and not exact at these revisions, is nobody's (claim O3 of
+    /// docs/protocols/solo.md).
+    #[inline]
+    pub(crate) fn is_lone(&self, own: u32) -> bool {
+        let me = participants::current();
+        // Relaxed: what decides is asked again where it matters, see `solo::plainly`.
+        me.solo.load(Relaxed)
+            && me.held_used.get().count_ones() == own
+            && me.kept_used.get() == 0
+            // Relaxed: changed by this thread, or by one whose end it has acquired.
+            && self.listed.load(Relaxed) == 0
     }
 
     /// What is followed, in `into`. As with `scan`, what is missing begins at `clock`'s value from
@@ -270,7 +294,7 @@ pub(crate) use follower::Follower;
 mod follower {
     use crate::structure::node::Node;
     use crate::structure::world::World;
-    use crate::sync::Acquire;
+    use crate::sync::{Acquire, Relaxed};
     use std::sync::Arc;
 
     /// Holds every version of one signal from a revision on; for who must miss none.
@@ -291,6 +315,8 @@ mod follower {
             // that did not see this entry.
             let from = world.clock.load(Acquire);
             followed.push((node, from));
+            // Relaxed: as in `share`.
+            world.holds.listed.fetch_add(1, Relaxed);
             drop(followed);
             Self { world: world.clone(), node: Some(node), from }
         }
@@ -316,7 +342,11 @@ mod follower {
             if let Some(index) = followed.iter().position(|entry| *entry == (node, self.from)) {
                 match next {
                     Some(next) => followed[index].1 = next,
-                    None => drop(followed.swap_remove(index)),
+                    None => {
+                        followed.swap_remove(index);
+                        // Relaxed: as in `share`.
+                        self.world.holds.listed.fetch_sub(1, Relaxed);
+                    }
                 }
             }
             self.from = next.unwrap_or(self.from);

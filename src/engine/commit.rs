@@ -7,7 +7,8 @@
 
 use super::mark::Marker;
 use super::trim;
-use crate::block::Header;
+use crate::block::{Header, Shared};
+use crate::reclaim;
 use crate::seeded::{Bug, seeded};
 use crate::structure::node::Node;
 use crate::structure::request::{Answer, Condition, Request, Write, state};
@@ -15,7 +16,7 @@ use crate::structure::world::World;
 use crate::solo::{self, fence};
 use crate::sync::{Acquire, Relaxed, Release, Spin, thread};
 use smallvec::SmallVec;
-use std::ptr::{null, null_mut};
+use std::ptr::{NonNull, null, null_mut};
 use std::sync::Arc;
 
 /// How often the right is tried before the request is queued: barging keeps short commits short.
@@ -314,7 +315,9 @@ type ToTrim = SmallVec<[*const Node; 2]>;
 fn look_again(world: &Arc<World>, mut collected: Collected) -> ToTrim {
     let mut to_trim = ToTrim::new();
     loop {
-        to_trim.extend(collected.to_trim);
+        if let Some(list) = collected.to_trim {
+            to_trim.push(list);
+        }
         finish(collected.done);
         if !seeded(Bug::NoInboxFence) {
             // Pairs with the fence in `wait`.
@@ -396,7 +399,8 @@ impl<'w> Group<'w> {
         // Release: the flip. Whoever sees this revision sees its versions and all its marks
         // (claim C2); pairs with every Acquire load of the clock.
         world.clock.store(self.installed, Release);
-        each_installed(start, end, |_, write, block| self.supersede(write, block));
+        let lone = world.config.history == 0 && world.holds.is_lone(0);
+        each_installed(start, end, |_, write, block| self.supersede(write, block, lone));
         self.count(self.installed - self.visible);
         self.visible = self.installed;
     }
@@ -422,12 +426,16 @@ impl<'w> Group<'w> {
     }
 
     /// The version is visible; the one before is superseded.
-    fn supersede(&self, write: &Write, block: &Header) {
+    #[inline]
+    fn supersede(&self, write: &Write, block: &Header, lone: bool) {
         // Relaxed: only the committer writes a version's stamp.
         let stamp = block.stamp.load(Relaxed);
         // Release: a reader that sees the version as visible sees the flip, and with it a clock
         // at least as new (claim C4).
         block.stamp.store(stamp | 1, Release);
+        if lone && drop_older(block) {
+            return;
+        }
         self.world.superseded.with_mut(|count| {
             // SAFETY: the right's own cell.
             unsafe { *count += 1 };
@@ -452,6 +460,29 @@ impl<'w> Group<'w> {
         // Relaxed: as above.
         counters.commits.store(counters.commits.load(Relaxed) + commits, Relaxed);
     }
+}
+
+/// Gives up the version before a visible one at once, if its value is plain and nobody can have
+/// found it: the thread is solo, and holds and keeps nothing (claim O3 of solo.md).
+#[inline]
+fn drop_older(block: &Header) -> bool {
+    // Relaxed: below the head only the trimmer writes, and the link is this thread's own.
+    let Some(older) = NonNull::new(block.older.load(Relaxed)) else { return false };
+    // SAFETY: linked, so alive.
+    let version = unsafe { older.as_ref() };
+    // Relaxed: as above. What is older still is the trimmer's.
+    if !version.is_plain() || !version.older.load(Relaxed).is_null() {
+        return false;
+    }
+    // Release: whoever walks sees a clock that is beyond the version.
+    if solo::plainly(|| block.older.store(null_mut(), Release)).is_none() {
+        return false;
+    }
+    reclaim::retired(older.as_ptr());
+    reclaim::freed(older.as_ptr());
+    // SAFETY: nobody else was there when it was unlinked: the signal's count is ours.
+    drop(unsafe { Shared::from_raw(older) });
+    true
 }
 
 /// Is the write's condition met by what is installed now?

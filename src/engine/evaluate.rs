@@ -13,10 +13,11 @@ use crate::reclaim;
 use crate::seeded::{Bug, seeded};
 use crate::structure::holds::Kept;
 use crate::structure::node::{Node, NodeKind, NodeRef, Source, Sources};
+use crate::structure::world::World;
 use crate::solo::{self, fence};
 use crate::sync::{Acquire, Relaxed, Release, SeqCst};
 use std::any::Any;
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
@@ -107,15 +108,21 @@ impl<'a> Claim<'a> {
 }
 
 impl Drop for Claim<'_> {
+    #[inline]
     fn drop(&mut self) {
-        frame::count_claim(-1);
-        if seeded(Bug::ClaimLost) && self.node.has_failed() {
-            return;
-        }
-        // Release: pairs with the next owner's Acquire.
-        self.node.claim.store(0, if seeded(Bug::ClaimRelaxed) { Relaxed } else { Release });
-        self.node.world().progress.notify();
+        release(self.node);
     }
+}
+
+#[inline]
+fn release(node: &Node) {
+    frame::count_claim(-1);
+    if seeded(Bug::ClaimLost) && node.has_failed() {
+        return;
+    }
+    // Release: pairs with the next owner's Acquire.
+    node.claim.store(0, if seeded(Bug::ClaimRelaxed) { Relaxed } else { Release });
+    node.world().progress.notify();
 }
 
 /// One node being brought up to date.
@@ -233,6 +240,9 @@ struct Walk<'a> {
     /// The thread's; other walks push and pop above while user code runs.
     steps: NonNull<Vec<Step<'static>>>,
     base: usize,
+    /// Are there subscriptions to end once the innermost step is left?
+    ends: Cell<bool>,
+    ended: Cell<Sources>,
 }
 
 /// What a finished step tells the one that asked.
@@ -271,7 +281,7 @@ impl<'a> Walk<'a> {
             // The destructor is to run. A thread that is past it does without.
             let _ = STEPS_END.try_with(|_| ());
         }
-        Self { view, steps, base }
+        Self { view, steps, base, ends: Cell::new(false), ended: Cell::default() }
     }
 
     #[inline]
@@ -320,25 +330,48 @@ impl<'a> Walk<'a> {
     /// Brings the node of the step begun up to date, and all it needs before it.
     fn drive(&self) -> Found {
         loop {
-            let check = self.check();
-            if check == Check::Descended {
-                continue;
-            }
-            let step = self.pop().expect("a walk has a step until it ends");
-            let found = match check {
-                Check::Unchanged => verified(self.view, &step),
-                _ => self.run(step),
+            let found = match self.check() {
+                Check::Descended => continue,
+                Check::Unchanged => verified(self.view, self.innermost()),
+                Check::Changed => self.run(),
             };
-            // SAFETY: as in `begin`.
-            let steps = unsafe { &mut *self.steps.as_ptr() };
-            if steps.len() == self.base {
+            if self.leave() {
                 return found;
             }
-            let asker = steps.last_mut().expect("longer than the base");
+            let asker = self.innermost();
             if asker.hears(&Told::from(&found)) {
                 asker.at = RUN;
             }
         }
+    }
+
+    /// The innermost step, good until the next one begins. Steps stay where they are while user
+    /// code runs, for they are not cheap to move.
+    #[inline(always)]
+    fn innermost(&self) -> &mut Step<'a> {
+        // SAFETY: as in `begin`.
+        let steps = unsafe { &mut *self.steps.as_ptr() };
+        let step = steps.last_mut().expect("a walk has a step until it ends");
+        // SAFETY: only the lifetime is changed, see `push`.
+        unsafe { std::mem::transmute::<&mut Step<'static>, &mut Step<'a>>(step) }
+    }
+
+    /// Ends the innermost step; true if it was the walk's last.
+    #[inline(always)]
+    fn leave(&self) -> bool {
+        // SAFETY: as in `begin`.
+        let steps = unsafe { &mut *self.steps.as_ptr() };
+        let last = steps.len() - 1;
+        let node = steps[last].claim.node;
+        // SAFETY: shorter, and what is cut off is released here and not dropped.
+        unsafe { steps.set_len(last) };
+        release(node);
+        if self.ends.get() {
+            // Without the claim, for it may drop nodes.
+            self.ends.set(false);
+            unsubscribe(node.world(), self.ended.take());
+        }
+        last == self.base
     }
 
     /// Looks at the innermost step's sources in order, up to one that must be brought up to date
@@ -346,9 +379,7 @@ impl<'a> Walk<'a> {
     #[inline]
     fn check(&self) -> Check {
         loop {
-            // SAFETY: as in `begin`.
-            let step = unsafe { &mut *self.steps.as_ptr() }.last_mut();
-            let step = step.expect("a walk has a step until it ends");
+            let step = self.innermost();
             if step.at == RUN {
                 return Check::Changed;
             }
@@ -389,15 +420,13 @@ impl<'a> Walk<'a> {
     fn ask_privately(&self, source: &'a Node) -> Option<Check> {
         // Only a run can tell what an error means.
         let Ok(found) = private::plain(self.view, source) else { return Some(Check::Changed) };
-        // SAFETY: as in `begin`.
-        let step = unsafe { &mut *self.steps.as_ptr() }.last_mut();
-        let changed = step.expect("the step that asked").hears(&Told::from(&found));
-        changed.then_some(Check::Changed)
+        self.innermost().hears(&Told::from(&found)).then_some(Check::Changed)
     }
 
     /// Runs the user's function and publishes its value, if that may be.
-    fn run(&self, step: Step<'a>) -> Found {
-        let node = step.claim.node;
+    #[inline]
+    fn run(&self) -> Found {
+        let node = self.innermost().claim.node;
         // SAFETY: the claim's own cell; the list changes after the tracker is finished.
         let tracker = Tracker::new(Some(node.sources.with(|sources| unsafe { &*sources })));
         // SAFETY: as in `begin`.
@@ -408,16 +437,17 @@ impl<'a> Walk<'a> {
         if tracker.is_as_before() {
             let valid_from = tracker.valid_from.get();
             tracker.end_as_before();
-            return publish(self.view, &step, block, valid_from);
+            return publish(self.view, self.innermost(), block, valid_from);
         }
-        self.changed(step, block, tracker.finish())
+        self.changed(block, tracker.finish())
     }
 
     /// What was read is not what was read before, or not what everybody may see.
     #[cold]
-    fn changed(&self, step: Step<'a>, block: Shared, recorded: Recorded) -> Found {
+    fn changed(&self, block: Shared, recorded: Recorded) -> Found {
+        let step = self.innermost();
         if recorded.is_tainted() && !seeded(Bug::NoTaint) {
-            return unpublished(self.view, &step, block, recorded);
+            return unpublished(self.view, step, block, recorded);
         }
         let node = step.claim.node;
         if seeded(Bug::SubscribeLate) {
@@ -425,11 +455,10 @@ impl<'a> Walk<'a> {
         }
         let valid_from = recorded.valid_from;
         let dropped = subscribe(node, recorded);
-        let found = publish(self.view, &step, block, valid_from);
-        // Before the subscriptions end, for that may drop nodes.
-        drop(step);
+        let found = publish(self.view, step, block, valid_from);
         if let Some(dropped) = dropped {
-            unsubscribe(node, dropped);
+            self.ends.set(true);
+            self.ended.set(dropped);
         }
         found
     }
@@ -674,12 +703,12 @@ fn resubscribe(node: &Node, mut recorded: Recorded) -> Sources {
 }
 
 /// Ends subscriptions, after the publication that no longer needs them.
-pub(crate) fn unsubscribe(node: &Node, dropped: Sources) {
+pub(crate) fn unsubscribe(world: &World, dropped: Sources) {
     for source in dropped {
         // SAFETY: the slot was given to this edge and is removed once.
         unsafe { source.node.observers.remove(source.slot) };
         // Relaxed: statistics.
-        node.world().edges.fetch_sub(1, Relaxed);
+        world.edges.fetch_sub(1, Relaxed);
     }
 }
 

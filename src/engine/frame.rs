@@ -50,7 +50,13 @@ impl std::fmt::Debug for View<'_> {
 }
 
 impl<'w> View<'w> {
+    #[inline(always)]
     pub(crate) fn new(world: &'w Arc<World>, revision: u64) -> Self {
+        Self::made(world, revision, false)
+    }
+
+    #[inline(always)]
+    fn made(world: &'w Arc<World>, revision: u64, lone: bool) -> Self {
         Self {
             world,
             revision,
@@ -64,16 +70,14 @@ impl<'w> View<'w> {
             effect_runs: Cell::new(0),
             retired: Cell::new(None),
             retirements: Cell::new(0),
-            lone: false,
+            lone,
         }
     }
 
     /// At a revision that is held for this view alone.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn held(world: &'w Arc<World>, held: &Held<'_>) -> Self {
-        let mut view = Self::new(world, held.revision);
-        view.lone = world.holds.is_lone(1);
-        view
+        Self::made(world, held.revision, world.holds.is_lone(1))
     }
 
     /// Forgets what one effect left, before the next is run at the same revision.
@@ -735,12 +739,19 @@ fn path() -> Vec<NonNull<Node>> {
     while let Some(frame) = unsafe { at.as_ref() } {
         at = frame.parent;
         let Some(running) = NonNull::new(frame.node.cast_mut()) else { continue };
-        path.extend(evaluate::steps_between(frame.steps, end));
+        add_steps(&mut path, frame.steps, end);
         path.push(running);
         end = frame.steps;
     }
-    path.extend(evaluate::steps_between(0, end));
+    add_steps(&mut path, 0, end);
     path
+}
+
+/// Adds steps, the innermost first; that of a running computed is on the path already.
+fn add_steps(path: &mut Vec<NonNull<Node>>, start: usize, end: usize) {
+    let steps = evaluate::steps_between(start, end);
+    let running = path.last().copied().filter(|last| steps.first() == Some(last));
+    path.extend(steps.into_iter().skip(usize::from(running.is_some())));
 }
 
 /// The computeds that the code here is inside of, on this thread and those it was carried from.

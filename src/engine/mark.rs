@@ -161,7 +161,7 @@ impl<'w> Marker<'w> {
 
 impl Drop for Marker<'_> {
     fn drop(&mut self) {
-        std::mem::take(&mut self.queue).leave_to(self.world);
+        self.queue.leave_to(self.world);
         // Relaxed: a hint for the next wave, written under the right; a wave that resets it
         // meanwhile loses nothing but precision.
         if self.widest > self.world.widest.load(Relaxed) {

@@ -270,21 +270,24 @@ pub(crate) fn enqueue(effect: &Node, into: &mut Queue) {
 
 /// Effects on their way into the graph's queue, linked through `next`; counted.
 #[derive(Debug, Default)]
-pub(crate) struct Queue(Option<(NonNull<Node>, NonNull<Node>)>);
+pub(crate) struct Queue {
+    first: Option<NonNull<Node>>,
+    last: Option<NonNull<Node>>,
+}
 
 impl Queue {
     pub(crate) fn push(&mut self, effect: NodeRef) {
         let node = effect.as_ptr();
         std::mem::forget(effect);
-        let (first, last) =
-            self.0.map_or((std::ptr::null_mut(), node), |(first, last)| (first.as_ptr(), last));
-        link(node, first);
-        self.0 = Some((node, last));
+        link(node, self.first.map_or(std::ptr::null_mut(), NonNull::as_ptr));
+        if self.first.replace(node).is_none() {
+            self.last = Some(node);
+        }
     }
 
     /// Queues all of them in one step.
-    pub(crate) fn leave_to(self, world: &World) {
-        let Some((first, last)) = self.0 else { return };
+    pub(crate) fn leave_to(&mut self, world: &World) {
+        let (Some(first), Some(last)) = (self.first.take(), self.last.take()) else { return };
         solo::push(&world.pending, first.as_ptr(), |head| link(last, head));
     }
 }
@@ -642,7 +645,7 @@ impl EffectRef {
         // written and what failed.
         self.settle(view);
         if let Some(dropped) = dropped {
-            evaluate::unsubscribe(self, dropped);
+            evaluate::unsubscribe(world, dropped);
         }
         next
     }
@@ -772,7 +775,7 @@ impl EffectRef {
         self.world().contain_drop(|| drop(private));
         // SAFETY: as above.
         let sources = self.0.sources.with_mut(|sources| unsafe { std::mem::take(&mut *sources) });
-        evaluate::unsubscribe(&self.0, sources);
+        evaluate::unsubscribe(self.world(), sources);
         // Relaxed: statistics.
         self.world().effects.fetch_sub(1, Relaxed);
         let sender = record.own_thread.lock().unwrap_or_else(|e| e.into_inner()).take();

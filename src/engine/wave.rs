@@ -160,8 +160,7 @@ fn wave(world: &Arc<World>, effects: &[EffectRef]) {
     let counters = &world.counters;
     let parallel = levels.is_some_and(|levels| levels.refresh(world, held.revision));
     let waves = if parallel { &counters.waves_parallel } else { &counters.waves_sequential };
-    // Relaxed: statistics.
-    waves.fetch_add(1, Relaxed);
+    solo::add(waves, 1);
     let mut view = View::held(world, &held);
     for effect in effects {
         view.renew();

@@ -109,6 +109,8 @@ pub(crate) struct World {
     pub(crate) trim_at: count::AtomicU32,
     pub(crate) look_at: count::AtomicU64,
     doomed: Mutex<Vec<(NonNull<Node>, Share)>>,
+    /// Is there anything doomed, or in a grave? Spares the locks.
+    dying: std::sync::atomic::AtomicBool,
     graves: Mutex<VecDeque<Grave>>,
     /// Effects that a commit concerns, linked through `next`.
     pub(crate) pending: AtomicPtr<Node>,
@@ -258,6 +260,7 @@ impl World {
             trim_at: count::AtomicU32::new(0),
             look_at: count::AtomicU64::new(0),
             doomed: Mutex::new(Vec::new()),
+            dying: Default::default(),
             graves: Mutex::new(VecDeque::new()),
             pending: AtomicPtr::new(null_mut()),
             running: AtomicBool::new(false),
@@ -347,6 +350,8 @@ impl World {
     /// Takes over an unlinked node: its contents and memory are freed by `bury`.
     pub(crate) fn doom(&self, node: NonNull<Node>, share: Share) {
         self.doomed.lock().push((node, share));
+        // Relaxed: whoever dooms a node buries next.
+        self.dying.store(true, Relaxed);
     }
 
     /// Takes over the memory of a node whose contents are freed.
@@ -354,10 +359,20 @@ impl World {
         reclaim::retired(node.as_ptr());
         let stamp = reclaim::stamp();
         self.graves.lock().push_back(Grave { stamp, node });
+        // Relaxed: as in `doom`.
+        self.dying.store(true, Relaxed);
     }
 
     /// Frees what was doomed, unless this thread is inside a read: drops are user code.
+    #[inline]
     pub(crate) fn bury(&self) {
+        // Relaxed: a no that is too old is made good by whoever said yes.
+        if self.dying.load(Relaxed) {
+            self.bury_dying();
+        }
+    }
+
+    fn bury_dying(&self) {
         if is_reading() || BURYING.try_with(|flag| flag.replace(true)).unwrap_or(true) {
             return;
         }
@@ -387,6 +402,8 @@ impl World {
         if graves.len() >= MANY {
             reclaim::try_advance();
         }
+        // Relaxed: said again by who dooms after this; graves are looked at under their lock.
+        self.dying.store(false, Relaxed);
         while let Some(grave) = graves.pop_front_if(|grave| reclaim::is_over(grave.stamp)) {
             reclaim::freed(grave.node.as_ptr());
             if cfg!(loom) {
@@ -394,6 +411,10 @@ impl World {
             }
             // SAFETY: contents dropped in `bury`, and the grace period is over.
             unsafe { node::free(grave.node) };
+        }
+        if !graves.is_empty() {
+            // Relaxed: as above.
+            self.dying.store(true, Relaxed);
         }
     }
 

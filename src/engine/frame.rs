@@ -5,7 +5,7 @@
 //! A thread starts with none, and so does a pool's job; `Context` carries one across.
 
 use super::evaluate;
-use super::overlay::Overlay;
+use super::overlay::{self, Overlay};
 use super::owner::Owner;
 use crate::block::{Header, Shared};
 use crate::error::WriteError;
@@ -15,6 +15,7 @@ use crate::structure::node::{Node, NodeRef, Source, Sources};
 use crate::structure::world::{self, Reading, World};
 use crate::sync::count::AtomicU64;
 use crate::sync::{Mutex, Relaxed};
+use smallvec::SmallVec;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
 use std::ptr::{NonNull, null};
@@ -82,13 +83,13 @@ impl<'w> View<'w> {
 
     /// Forgets what one effect left, before the next is run at the same revision.
     pub(crate) fn renew(&mut self) {
-        self.overlay.take();
+        self.take_overlay().into_iter().for_each(overlay::recycle);
         self.blocked_on.take();
     }
 
     /// For a thread that `Context` carries an evaluation to, from inside of some computeds.
     pub(crate) fn carried(overlay: &'w Arc<Overlay>, revision: u64, inside: &'w [NodeRef]) -> Self {
-        let mut view = Self::new(&overlay.world, revision);
+        let mut view = Self::new(overlay.world(), revision);
         view.inside = inside;
         view.overlay.set(overlay.clone()).expect("a new view has no overlay");
         view
@@ -100,7 +101,7 @@ impl<'w> View<'w> {
     }
 
     pub(crate) fn over(overlay: &'w Arc<Overlay>) -> Self {
-        let view = Self::new(&overlay.world, overlay.base());
+        let view = Self::new(overlay.world(), overlay.base());
         view.overlay.set(overlay.clone()).expect("a new view has no overlay");
         view
     }
@@ -126,6 +127,10 @@ impl<'w> View<'w> {
         self.retirements.set(self.retirements.get() + 1);
     }
 
+    pub(crate) fn take_overlay(&mut self) -> Option<Arc<Overlay>> {
+        self.overlay.take()
+    }
+
     pub(crate) fn overlay_if_any(&self) -> Option<&Arc<Overlay>> {
         self.overlay.get()
     }
@@ -149,6 +154,8 @@ impl Drop for View<'_> {
         if let Some((first, last)) = self.retired.get() {
             self.world.retired.push(first, last);
         }
+        // Last, for it may be what keeps the world.
+        self.take_overlay().into_iter().for_each(overlay::recycle);
     }
 }
 
@@ -379,58 +386,92 @@ impl Frame {
 /// The views of one batch.
 #[derive(Debug, Default)]
 pub(crate) struct BatchViews {
+    /// The view that most batches have only, without an allocation.
+    first: OnceCell<BatchView>,
     #[expect(clippy::vec_box, reason = "views are named by address while others are added")]
-    views: RefCell<Vec<Box<BatchView>>>,
+    more: RefCell<Vec<Box<BatchView>>>,
     /// A transaction's: what is read becomes a condition of the commit.
     remembering: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct BatchView {
-    // Declared first, so dropped first: both name the world below.
-    view: View<'static>,
+    // Declared first, so dropped first: it names the world that the view's overlay keeps.
     _held: Held<'static>,
-    #[expect(clippy::redundant_allocation, reason = "view and hold name the Arc by address")]
-    world: Box<Arc<World>>,
+    view: View<'static>,
+}
+
+impl BatchView {
+    fn new(world: &Arc<World>, remembering: bool) -> Self {
+        // SAFETY: only the lifetime is changed; the overlay below keeps the world, and is dropped
+        // after the hold.
+        let kept: &'static World = unsafe { &*Arc::as_ptr(world) };
+        let held = kept.holds.newest(&kept.clock);
+        let overlay = Overlay::within(world, held.revision);
+        if remembering {
+            overlay.remember_reads();
+        }
+        // SAFETY: only the lifetime is changed; the overlay does not move, and the view keeps it.
+        let named: &'static Arc<World> = unsafe { &*std::ptr::from_ref(overlay.world()) };
+        let view = View::new(named, held.revision);
+        view.overlay.set(overlay).expect("a new view has no overlay");
+        Self { _held: held, view }
+    }
+
+    /// Ends view and hold.
+    fn into_overlay(mut self) -> Arc<Overlay> {
+        self.view.take_overlay().expect("a batch's view keeps its overlay")
+    }
 }
 
 impl BatchViews {
     pub(crate) fn remembering() -> Self {
-        Self { views: RefCell::default(), remembering: true }
+        Self { remembering: true, ..Self::default() }
     }
 
     /// The view of `world`, held at the newest revision from the first touch on.
     pub(crate) fn of(&self, world: &Arc<World>) -> &View<'_> {
-        let mut views = self.views.borrow_mut();
-        let found = views.iter().position(|v| Arc::ptr_eq(&v.world, world));
+        let first = self.first.get_or_init(|| BatchView::new(world, self.remembering));
+        if Arc::ptr_eq(first.view.world, world) {
+            return &first.view;
+        }
+        self.another(world)
+    }
+
+    #[cold]
+    fn another(&self, world: &Arc<World>) -> &View<'_> {
+        let mut more = self.more.borrow_mut();
+        let found = more.iter().position(|another| Arc::ptr_eq(another.view.world, world));
         let index = found.unwrap_or_else(|| {
-            let world = Box::new(world.clone());
-            // SAFETY: only the lifetime is changed; the box is kept beside view and hold, and
-            // dropped after them.
-            let named = unsafe { std::mem::transmute::<&Arc<World>, &'static Arc<World>>(&*world) };
-            let held = named.holds.newest(&named.clock);
-            let view = View::new(named, held.revision);
-            if self.remembering {
-                view.overlay().remember_reads();
-            }
-            views.push(Box::new(BatchView { view, _held: held, world }));
-            views.len() - 1
+            more.push(Box::new(BatchView::new(world, self.remembering)));
+            more.len() - 1
         });
         // SAFETY: boxed views do not move, and none is removed while `self` is borrowed.
-        unsafe { &*std::ptr::from_ref(&views[index].view) }
+        unsafe { &*std::ptr::from_ref(&more[index].view) }
     }
 
-    pub(crate) fn worlds(&self) -> Vec<Arc<World>> {
-        self.views.borrow().iter().map(|view| Arc::clone(&view.world)).collect()
+    pub(crate) fn overlays(&self) -> SmallVec<[&Overlay; 1]> {
+        let mut overlays = SmallVec::new();
+        self.each(|view| overlays.push(&**view.overlay()));
+        overlays
     }
 
-    pub(crate) fn each(&self, mut f: impl FnMut(&View<'_>)) {
-        let count = self.views.borrow().len();
+    pub(crate) fn each<'s>(&'s self, mut f: impl FnMut(&'s View<'s>)) {
+        if let Some(first) = self.first.get() {
+            f(&first.view);
+        }
+        let count = self.more.borrow().len();
         for index in 0..count {
-            // SAFETY: as in `of`; the borrow ends before `f`, which may add views.
-            let view = unsafe { &*std::ptr::from_ref(&self.views.borrow()[index].view) };
+            // SAFETY: as in `another`; the borrow ends before `f`, which may add views.
+            let view = unsafe { &*std::ptr::from_ref(&self.more.borrow()[index].view) };
             f(view);
         }
+    }
+
+    /// Ends all views and holds.
+    pub(crate) fn into_overlays(self) -> SmallVec<[Arc<Overlay>; 1]> {
+        let more = self.more.into_inner().into_iter().map(|view| view.into_overlay());
+        self.first.into_inner().into_iter().map(BatchView::into_overlay).chain(more).collect()
     }
 }
 

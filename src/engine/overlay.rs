@@ -11,7 +11,9 @@ use crate::structure::request::Condition;
 use crate::structure::world::World;
 use crate::sync::Mutex;
 use smallvec::SmallVec;
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,33 +23,36 @@ pub(crate) type Replay = Box<dyn FnMut(&Header) -> Shared + Send>;
 
 #[derive(Debug)]
 pub(crate) struct Overlay {
-    pub(crate) world: Arc<World>,
+    /// `None` between two uses, see `recycle`.
+    world: Option<Arc<World>>,
     /// Spares reads the lock while nothing is pending. Relaxed: written and read by threads that
     /// hand the overlay to each other.
     wrote: AtomicBool,
+    /// Are reads conditions of the commit? Relaxed: as above.
+    remembers: AtomicBool,
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     base: u64,
     /// Counts changes of the layer; results remember at which they were checked.
     sequence: u32,
     savepoints: Vec<u32>,
     pending: Vec<Pending>,
-    /// Address of a signal -> its place in `pending`.
-    places: HashMap<usize, usize>,
+    /// Address of a signal -> its place in `pending`, once that is too long to search.
+    places: ByAddress<usize>,
     conditions: Vec<(u32, NodeRef, Condition)>,
-    table: HashMap<usize, Entry>,
+    table: ByAddress<Entry>,
     /// A transaction's reads, by address.
-    reads: Option<HashMap<usize, NodeRef>>,
+    reads: ByAddress<NodeRef>,
 }
 
 /// The writes to one signal that wait for the commit.
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) node: NodeRef,
-    pub(crate) ops: Vec<Op>,
+    pub(crate) ops: SmallVec<[Op; 1]>,
     /// The sequence at which the pending value last changed; 0: equal to the base.
     changed: u32,
     /// The version the first op's value was made from.
@@ -57,14 +62,40 @@ pub(crate) struct Pending {
 #[derive(Debug)]
 pub(crate) struct Op {
     sequence: u32,
+    /// Does the value differ from that of the version `made_on`? `None`: nobody compared the two.
+    pub(crate) differs: Option<bool>,
     pub(crate) act: Act,
+    /// The signal's value after this op, where it is not simply what was set.
+    pub(crate) value: Option<Shared>,
+}
+
+impl Op {
     /// The signal's value after this op.
-    pub(crate) value: Shared,
+    pub(crate) fn value(&self) -> &Shared {
+        match (&self.value, &self.act) {
+            (Some(value), _) => value,
+            (None, Act::Set(Some(new))) => new,
+            (None, _) => unreachable!("asked while no commit has it, and only sets go without"),
+        }
+    }
+}
+
+/// A write on its way into the layer.
+#[derive(Debug)]
+pub(crate) struct Pushed {
+    pub(crate) act: Act,
+    /// Is the value after it another than before?
+    pub(crate) changed: bool,
+    /// As in `Op`.
+    pub(crate) value: Option<Shared>,
+    /// The version visible at the base.
+    pub(crate) made_on: u64,
 }
 
 pub(crate) enum Act {
-    /// What was written; the value of the op is the one before if the two are equal.
-    Set(Shared),
+    /// What was written; the value of the op is the one before if the two are equal. `None` while
+    /// a commit has it.
+    Set(Option<Shared>),
     Replay(Replay),
     Touch,
 }
@@ -114,25 +145,123 @@ pub(crate) struct Taken {
     pub(crate) conditions: Vec<(NodeRef, Condition)>,
 }
 
+/// What the layer shows of a signal that was written.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) value: Shared,
+    pub(crate) changed: u32,
+    pub(crate) made_on: u64,
+}
+
+/// Maps by a node's address, which needs no protection against chosen keys.
+type ByAddress<T> = HashMap<usize, T, BuildHasherDefault<AddressHasher>>;
+
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn write(&mut self, _bytes: &[u8]) {
+        unreachable!("addresses are numbers");
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        // Fibonacci hashing; the map looks at the highest bits and at the lowest, and those of an
+        // address are always 0.
+        let product = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = product ^ (product >> 32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl Taken {
+    pub(crate) fn nothing(base: u64) -> Self {
+        Self { base, pending: Vec::new(), conditions: Vec::new() }
+    }
+}
+
 fn key(node: &Node) -> usize {
     std::ptr::from_ref(node) as usize
+}
+
+/// So many written signals are searched one by one.
+const SEARCHED: usize = 8;
+
+impl State {
+    /// The place of a signal in `pending`.
+    fn place(&self, node: &Node) -> Option<usize> {
+        if self.pending.len() > SEARCHED {
+            return self.places.get(&key(node)).copied();
+        }
+        self.pending.iter().position(|pending| pending.node.same(node))
+    }
+
+    /// Adds a signal that has no place.
+    fn add(&mut self, pending: Pending) -> usize {
+        let place = self.pending.len();
+        self.pending.push(pending);
+        match place {
+            ..SEARCHED => {}
+            SEARCHED => {
+                self.places.extend((0..).zip(&self.pending).map(|(i, p)| (key(&p.node), i)))
+            }
+            _ => _ = self.places.insert(key(&self.pending[place].node), place),
+        }
+        place
+    }
+}
+
+crate::sync::per_thread! {
+    /// An overlay nobody uses, kept for its memory.
+    static SPARE: Cell<Option<Arc<Overlay>>> = Cell::new(None);
+}
+
+/// Larger lists are not kept for the next overlay.
+const KEPT: usize = 1024;
+
+/// Gives an overlay back, if nobody else has it, for the next one of this thread.
+pub(crate) fn recycle(mut overlay: Arc<Overlay>) {
+    // Under loom a lock must not outlive its execution, and its order is explored anew.
+    if cfg!(loom) {
+        return;
+    }
+    let Some(unused) = Arc::get_mut(&mut overlay) else { return };
+    unused.clear();
+    let _ = SPARE.try_with(|spare| spare.set(Some(overlay)));
 }
 
 impl Overlay {
     /// Over a revision that is held for longer than the overlay is used.
     pub(crate) fn within(world: &Arc<World>, base: u64) -> Arc<Self> {
-        let state = State {
-            base,
-            sequence: 0,
-            savepoints: Vec::new(),
-            pending: Vec::new(),
-            places: HashMap::new(),
-            conditions: Vec::new(),
-            table: HashMap::new(),
-            reads: None,
-        };
-        let wrote = AtomicBool::new(false);
-        Arc::new(Self { world: world.clone(), wrote, state: Mutex::new(state) })
+        let mut overlay = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        let new = Arc::get_mut(&mut overlay).expect("a spare overlay is nobody else's");
+        new.world = Some(world.clone());
+        new.state.get_mut().base = base;
+        overlay
+    }
+
+    /// Forgets everything but its memory.
+    fn clear(&mut self) {
+        *self.wrote.get_mut() = false;
+        *self.remembers.get_mut() = false;
+        let state = self.state.get_mut();
+        state.sequence = 0;
+        state.savepoints.clear();
+        state.pending.clear();
+        state.conditions.clear();
+        if state.pending.capacity() > KEPT {
+            state.pending = Vec::new();
+        }
+        clear(&mut state.places);
+        clear(&mut state.table);
+        clear(&mut state.reads);
+        self.world = None;
+    }
+
+    pub(crate) fn world(&self) -> &Arc<World> {
+        self.world.as_ref().expect("only spare overlays have no world")
     }
 
     pub(crate) fn base(&self) -> u64 {
@@ -141,18 +270,22 @@ impl Overlay {
 
     /// From here on reads are remembered as conditions of the commit.
     pub(crate) fn remember_reads(&self) {
-        self.state.lock().reads.get_or_insert_default();
+        // Relaxed: see the field.
+        self.remembers.store(true, Relaxed);
     }
 
     pub(crate) fn remembers_reads(&self) -> bool {
-        self.state.lock().reads.is_some()
+        // Relaxed: see the field.
+        self.remembers.load(Relaxed)
     }
 
     pub(crate) fn remember<'a>(&self, nodes: impl Iterator<Item = &'a NodeRef>) {
-        if let Some(reads) = &mut self.state.lock().reads {
-            for node in nodes {
-                reads.entry(key(node)).or_insert_with(|| node.clone());
-            }
+        if !self.remembers_reads() {
+            return;
+        }
+        let reads = &mut self.state.lock().reads;
+        for node in nodes {
+            reads.entry(key(node)).or_insert_with(|| node.clone());
         }
     }
 
@@ -161,19 +294,20 @@ impl Overlay {
         self.wrote.load(Relaxed)
     }
 
-    /// The pending value of a signal and when it changed.
-    pub(crate) fn pending(&self, signal: &Node) -> Option<(Shared, u32)> {
+    /// What is pending of a signal.
+    pub(crate) fn pending(&self, signal: &Node) -> Option<Shown> {
         if !self.has_writes() {
             return None;
         }
         let state = self.state.lock();
-        let pending = &state.pending[*state.places.get(&key(signal))?];
-        pending.ops.last().map(|op| (op.value.clone(), pending.changed))
+        let Pending { ops, changed, made_on, .. } = &state.pending[state.place(signal)?];
+        let value = ops.last()?.value().clone();
+        Some(Shown { value, changed: *changed, made_on: *made_on })
     }
 
-    /// Adds a write. `before` is the value it was made from, which stays if `changed` is false;
-    /// `made_on` the version visible at the base.
-    pub(crate) fn push(&self, node: &Node, act: Act, value: Shared, changed: bool, made_on: u64) {
+    /// Adds a write.
+    pub(crate) fn push(&self, node: &Node, pushed: Pushed) {
+        let Pushed { act, changed, value, made_on } = pushed;
         // Relaxed: see the field.
         self.wrote.store(true, Relaxed);
         // Dropped after the lock is released: values are user code.
@@ -181,15 +315,15 @@ impl Overlay {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         state.sequence += 1;
-        let place = *state.places.entry(key(node)).or_insert_with(|| {
-            let (node, ops) = (node.counted(), Vec::new());
-            state.pending.push(Pending { node, ops, changed: 0, made_on });
-            state.pending.len() - 1
+        let sequence = state.sequence;
+        let place = state.place(node).unwrap_or_else(|| {
+            state.add(Pending { node: node.counted(), ops: SmallVec::new(), changed: 0, made_on })
         });
         let pending = &mut state.pending[place];
         if changed {
-            pending.changed = state.sequence;
+            pending.changed = sequence;
         }
+        let differs = pending.ops.is_empty().then_some(changed);
         if matches!(act, Act::Set(_)) {
             // What a set overrides within the same savepoint need not be remembered.
             let since = state.savepoints.last().copied().unwrap_or(0);
@@ -198,7 +332,7 @@ impl Overlay {
                 overridden_ops.extend(pending.ops.pop());
             }
         }
-        pending.ops.push(Op { sequence: state.sequence, act, value });
+        pending.ops.push(Op { sequence, differs, act, value });
     }
 
     pub(crate) fn push_condition(&self, node: &Node, condition: Condition) {
@@ -249,12 +383,14 @@ impl Overlay {
         let base = state.base;
         let mut pending = std::mem::take(&mut state.pending);
         pending.retain(|pending| !pending.ops.is_empty());
-        state.places.clear();
+        clear(&mut state.places);
         // Relaxed: see the field.
         self.wrote.store(false, Relaxed);
         let conditions = std::mem::take(&mut state.conditions);
         let mut conditions: Vec<_> = conditions.into_iter().map(|(_, n, c)| (n, c)).collect();
-        for (_, node) in state.reads.take().into_iter().flatten() {
+        // Relaxed: as above.
+        self.remembers.store(false, Relaxed);
+        for (_, node) in std::mem::take(&mut state.reads) {
             let condition = match node.role() {
                 NodeKind::Signal => Condition::NotAfter(base),
                 _ => Condition::CleanSince(base),
@@ -262,6 +398,16 @@ impl Overlay {
             conditions.push((node, condition));
         }
         Taken { base, pending, conditions }
+    }
+
+    /// Gives back the memory of what was committed.
+    pub(crate) fn reuse(&self, mut taken: Taken) {
+        // Values are user code, and dropped outside of the lock.
+        taken.pending.clear();
+        let mut state = self.state.lock();
+        if state.pending.capacity() == 0 {
+            state.pending = taken.pending;
+        }
     }
 
     /// Puts back what a commit could not use, on a new base.
@@ -273,8 +419,7 @@ impl Overlay {
         state.sequence += 1;
         for mut pending in taken.pending {
             pending.changed = state.sequence;
-            state.places.insert(key(&pending.node), state.pending.len());
-            state.pending.push(pending);
+            state.add(pending);
         }
         state.conditions = taken.conditions.into_iter().map(|(n, c)| (0, n, c)).collect();
         // Relaxed: see the field.
@@ -322,6 +467,26 @@ impl Overlay {
 
     pub(crate) fn forget(&self, node: &Node) {
         self.state.lock().table.remove(&key(node));
+    }
+}
+
+impl Default for Overlay {
+    fn default() -> Self {
+        Self {
+            world: None,
+            wrote: AtomicBool::new(false),
+            remembers: AtomicBool::new(false),
+            state: Mutex::new(State::default()),
+        }
+    }
+}
+
+/// Clearing costs time in proportion to the capacity.
+fn clear<T>(map: &mut ByAddress<T>) {
+    if map.capacity() > KEPT {
+        *map = ByAddress::default();
+    } else if !map.is_empty() {
+        map.clear();
     }
 }
 

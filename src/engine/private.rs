@@ -33,7 +33,7 @@ pub(crate) fn over(view: &View, node: &Node) -> Result<(Found, u32), ReadError> 
     let overlay = view.overlay();
     if node.role() == NodeKind::Signal {
         return Ok(match overlay.pending(node) {
-            Some((block, changed)) => (Found::private(block, view.revision), changed),
+            Some(shown) => (Found::private(shown.value, view.revision), shown.changed),
             None => (read::version_at(node, view.revision), 0),
         });
     }

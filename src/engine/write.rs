@@ -6,9 +6,9 @@
 
 use super::commit::{Part, commit, commit_together};
 use super::frame::{BatchViews, Frame, Reads, View, Writes};
-use super::overlay::{Act, Overlay, Pending, Replay, Savepoint, Taken};
+use super::overlay::{self, Act, Op, Overlay, Pending, Pushed, Replay, Savepoint, Taken};
 use super::read::{newest_version, version_at};
-use super::{private, react, trim, wave};
+use super::{react, trim, wave};
 use crate::block::{Header, Shared};
 use crate::error::WriteError;
 use crate::revision::Revision;
@@ -18,6 +18,8 @@ use crate::structure::node::{Node, NodeRef};
 use crate::structure::request::{Answer, Condition, Write};
 use crate::structure::world::{LogEntry, World};
 use crate::sync::{Relaxed, Spin};
+use smallvec::SmallVec;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -34,7 +36,9 @@ type Place = &'static Location<'static>;
 /// What to write.
 pub(crate) enum What<'f> {
     Set(Shared),
-    /// The same, only if the signal has not changed after a revision.
+    /// The same, in a batch, effect or draft, for who asks what was there before.
+    Replace(Shared),
+    /// A set, only if the signal has not changed after a revision.
     CompareSet(u64, Shared),
     Update(&'f mut (dyn FnMut(&Header) -> Shared + Send)),
     Touch,
@@ -83,16 +87,24 @@ pub(crate) fn record_update(signal: &NodeRef, mut replay: Replay) {
         replay: &mut Replay,
         act: impl FnOnce(Replay) -> Act,
     ) {
-        let old = private_value(view, signal);
+        let (old, made_on) = shown(view, signal);
         let new = in_closure(|| replay(old.header().resolved()));
         let taken = std::mem::replace(replay, Box::new(|_| unreachable!("given away")));
-        push(view, signal, act(taken), old.share(), new);
+        let changed = !signal.equal(old.header(), new.header());
+        let value = Some(if changed { new } else { old.share() });
+        view.overlay().push(signal, Pushed { act: act(taken), changed, value, made_on });
     }
 }
 
-fn private_value(view: &View, signal: &Node) -> Kept {
-    let (found, _) = private::over(view, signal).expect("a signal always has a value");
-    found.kept
+/// What the view's layer shows of a signal, and the version below the layer.
+fn shown(view: &View, signal: &Node) -> (Kept, u64) {
+    match view.overlay_if_any().and_then(|overlay| overlay.pending(signal)) {
+        Some(shown) => (Kept::counted(shown.value), shown.made_on),
+        None => {
+            let found = version_at(signal, view.revision);
+            (found.kept, found.changed_at)
+        }
+    }
 }
 
 /// Runs a user's update closure: no writes, nothing tracked.
@@ -100,31 +112,37 @@ fn in_closure<R>(f: impl FnOnce() -> R) -> R {
     Frame::enter_closure(f)
 }
 
-fn push(view: &View, signal: &NodeRef, act: Act, old: Shared, new: Shared) {
+fn push_set(view: &View, signal: &NodeRef, (old, made_on): &(Kept, u64), new: Shared) {
     let changed = !signal.equal(old.header(), new.header());
-    let made_on = version_at(signal, view.revision).changed_at;
-    view.overlay().push(signal, act, if changed { new } else { old }, changed, made_on);
+    let value = (!changed).then(|| old.share());
+    let act = Act::Set(Some(new));
+    view.overlay().push(signal, Pushed { act, changed, value, made_on: *made_on });
 }
 
 fn collect(view: &View, signal: &NodeRef, what: What<'_>) -> Result<Done, WriteError> {
-    let old = private_value(view, signal).share();
+    let old = shown(view, signal);
     match what {
-        What::Set(new) => push(view, signal, Act::Set(new.clone()), old.clone(), new),
+        What::Set(new) => push_set(view, signal, &old, new),
+        What::Replace(new) => {
+            push_set(view, signal, &old, new);
+            return Ok(Done { old: Some(old.0.share()) });
+        }
         What::CompareSet(at, new) => {
             let changed_at = version_at(signal, view.revision).changed_at;
             if changed_at > at {
                 return Err(conflict(signal, changed_at));
             }
             view.overlay().push_condition(signal, Condition::NotAfter(at));
-            push(view, signal, Act::Set(new.clone()), old.clone(), new);
+            push_set(view, signal, &old, new);
         }
         What::Update(_) => unreachable!("updates are recorded by record_update"),
         What::Touch => {
-            let made_on = version_at(signal, view.revision).changed_at;
-            view.overlay().push(signal, Act::Touch, old.clone(), true, made_on);
+            let (act, value) = (Act::Touch, Some(old.0.share()));
+            let made_on = old.1;
+            view.overlay().push(signal, Pushed { act, changed: true, value, made_on });
         }
     }
-    Ok(Done { old: Some(old) })
+    Ok(Done { old: None })
 }
 
 fn conflict(signal: &Node, changed_at: u64) -> WriteError {
@@ -146,6 +164,7 @@ fn commit_one(signal: &NodeRef, what: What<'_>, place: Place) -> Result<Done, Wr
             }
             Ok(Done { old: None })
         }
+        What::Replace(_) => unreachable!("only where writes are collected"),
         What::CompareSet(at, new) => {
             let head = newest_version(signal);
             let version = version_of(&head);
@@ -259,6 +278,18 @@ pub(crate) fn commit_overlay(
     Ok(revision)
 }
 
+/// One overlay's part of a commit.
+struct Prepared<'a> {
+    overlay: &'a Overlay,
+    taken: Taken,
+    writes: Vec<Write>,
+}
+
+crate::sync::per_thread! {
+    /// An empty list, kept for its memory.
+    static SPARE: Cell<Vec<Write>> = Cell::new(Vec::new());
+}
+
 /// Commits what overlays of different graphs collected: a revision in each, or nothing in any.
 fn commit_overlays(
     overlays: &[&Overlay],
@@ -267,79 +298,114 @@ fn commit_overlays(
     place: Place,
     mut tell: impl FnMut(u64),
 ) -> Result<(), Box<Refused>> {
-    let mut parts: Vec<(&Overlay, Taken)> =
-        overlays.iter().map(|overlay| (*overlay, overlay.take())).collect();
-    if parts.iter().all(|(_, taken)| taken.pending.is_empty()) {
+    let mut parts: SmallVec<[Prepared<'_>; 1]> = SmallVec::new();
+    for overlay in overlays {
+        let writes = SPARE.try_with(Cell::take).unwrap_or_default();
+        parts.push(Prepared { overlay, taken: overlay.take(), writes });
+    }
+    if parts.iter().all(|part| part.taken.pending.is_empty()) {
         // What was only read is the state of one revision already.
         return Ok(());
     }
     // Another graph's reads count, too, as soon as anything is written.
-    parts.retain(|(_, taken)| !taken.pending.is_empty() || !taken.conditions.is_empty());
+    parts.retain(|part| !part.taken.pending.is_empty() || !part.taken.conditions.is_empty());
     let spin = Spin::default();
     loop {
-        let mut writes: Vec<Vec<Write>> = Vec::with_capacity(parts.len());
-        for (_, taken) in &mut parts {
-            writes.push(writes_of(taken, strictness));
-        }
-        let answers = ask(&parts, &mut writes, rounds);
-        let (part, index) = match answers {
+        parts.iter_mut().for_each(|part| part.prepare(strictness));
+        let (part, index) = match ask(&mut parts, rounds) {
             Ok(answers) => {
-                for ((overlay, _), answer) in parts.iter().zip(answers) {
+                for (part, answer) in parts.into_iter().zip(answers) {
                     if let Answer::Committed { revision, changed } = answer {
                         if changed {
-                            committed(&overlay.world, revision, place);
+                            committed(part.overlay.world(), revision, place);
                         }
                         tell(revision);
                     }
+                    part.end();
                 }
                 return Ok(());
             }
             Err(refused) => refused,
         };
-        if matches!(writes[part][index].condition, Condition::HeadIs(_)) {
+        parts.iter_mut().for_each(Prepared::take_back);
+        let Prepared { taken, writes, .. } = &mut parts[part];
+        if matches!(writes[index].condition, Condition::HeadIs(_)) {
             spin.turn();
             continue;
         }
-        let signal = writes[part][index].node().counted();
-        drop(writes);
-        let (_, taken) = parts.swap_remove(part);
+        let signal = writes[index].node().counted();
+        let base = taken.base;
+        let taken = std::mem::replace(taken, Taken::nothing(base));
         return Err(Box::new(Refused { taken, signal }));
     }
 }
 
-fn ask(
-    parts: &[(&Overlay, Taken)],
-    writes: &mut [Vec<Write>],
-    rounds: u32,
-) -> Result<Vec<Answer>, (usize, usize)> {
-    if let ([(overlay, _)], [writes]) = (parts, &mut *writes) {
-        return match commit(&overlay.world, writes, rounds) {
+fn ask(parts: &mut [Prepared<'_>], rounds: u32) -> Result<SmallVec<[Answer; 1]>, (usize, usize)> {
+    if let [Prepared { overlay, writes, .. }] = parts {
+        return match commit(overlay.world(), writes, rounds) {
             Answer::Refused { index } => Err((0, index)),
-            answer => Ok(vec![answer]),
+            answer => Ok(smallvec::smallvec![answer]),
         };
     }
-    let parts = parts.iter().zip(writes);
+    let parts = parts.iter_mut();
     let mut parts: Vec<Part<'_>> =
-        parts.map(|((overlay, _), writes)| Part { world: &overlay.world, writes }).collect();
-    commit_together(&mut parts, rounds)
+        parts.map(|part| Part { world: part.overlay.world(), writes: &mut part.writes }).collect();
+    commit_together(&mut parts, rounds).map(SmallVec::from_vec)
 }
 
-fn writes_of(taken: &mut Taken, strictness: Strictness) -> Vec<Write> {
-    let mut writes: Vec<Write> = Vec::with_capacity(taken.pending.len());
-    for pending in &mut taken.pending {
-        writes.push(final_write(pending, taken.base, strictness));
+impl Prepared<'_> {
+    /// Makes the writes of what is pending.
+    fn prepare(&mut self, strictness: Strictness) {
+        let Self { taken, writes, .. } = self;
+        writes.clear();
+        writes.reserve(taken.pending.len() + taken.conditions.len());
+        for pending in &mut taken.pending {
+            writes.push(final_write(pending, taken.base, strictness));
+        }
+        let conditions = taken.conditions.iter();
+        // SAFETY: `taken` counts the nodes, and outlives the writes.
+        writes.extend(conditions.map(|(node, c)| unsafe { Write::new(node, None, *c) }));
     }
-    let conditions = taken.conditions.iter();
-    // SAFETY: `taken` counts the nodes, and outlives the writes.
-    writes.extend(conditions.map(|(node, c)| unsafe { Write::new(node, None, *c) }));
-    writes
+
+    /// After a refusal, the values that `final_write` took.
+    fn take_back(&mut self) {
+        for (pending, write) in self.taken.pending.iter_mut().zip(&mut self.writes) {
+            if let [Op { act: Act::Set(set @ None), .. }] = &mut pending.ops[..] {
+                *set = write.block.take();
+            }
+        }
+    }
+
+    /// Keeps the memory for the next commit.
+    fn end(mut self) {
+        self.writes.clear();
+        self.overlay.reuse(self.taken);
+        let _ = SPARE.try_with(|spare| spare.set(self.writes));
+    }
 }
 
 /// The write that a signal's collected ops come down to.
 fn final_write(pending: &mut Pending, base: u64, strictness: Strictness) -> Write {
-    let signal = pending.node.clone();
-    let head = newest_version(&signal);
+    let signal = &pending.node;
+    // The base is held, so its version needs no pin. A newer one may be pending or visible.
+    let head =
+        if signal.stamp() <= base { version_at(signal, base).kept } else { newest_version(signal) };
     let version = version_of(&head);
+    if let [Op { differs: Some(differs), act: Act::Set(set), .. }] = &mut pending.ops[..]
+        && version == pending.made_on
+    {
+        // The usual case: compared with this version already.
+        let condition = match strictness {
+            Strictness::Draft => Condition::NotAfter(base),
+            Strictness::Batch => Condition::Always,
+        };
+        let block = set.take().map(fresh);
+        // SAFETY: `pending` counts the signal, and its owner outlives the write.
+        let mut write = unsafe { Write::new(&pending.node, block, condition) };
+        write.equal_to = (!*differs).then_some(version);
+        return write;
+    }
+    let signal = signal.clone();
     let first = pending.ops.iter().find(|op| !matches!(op.act, Act::Touch));
     let overwrites = first.is_some_and(|op| matches!(op.act, Act::Set(_)));
     let touched = pending.ops.iter().any(|op| matches!(op.act, Act::Touch));
@@ -354,14 +420,17 @@ fn final_write(pending: &mut Pending, base: u64, strictness: Strictness) -> Writ
         Strictness::Batch => Condition::HeadIs(version),
     };
     let same = !touched && signal.equal(head.header(), value.header());
-    // A block that is a version already cannot become another one.
-    // Relaxed: installed by this thread or by one whose commit it has seen.
-    let installed = value.header().stamp.load(Relaxed) != 0;
-    let block = if installed { Shared::alias(value.resolved()) } else { value };
     // SAFETY: `pending` counts the signal, and its owner outlives the write.
-    let mut write = unsafe { Write::new(&pending.node, Some(block), condition) };
+    let mut write = unsafe { Write::new(&pending.node, Some(fresh(value)), condition) };
     write.equal_to = same.then_some(version);
     write
+}
+
+/// A block that is a version already cannot become another one.
+fn fresh(value: Shared) -> Shared {
+    // Relaxed: installed by this thread or by one whose commit it has seen.
+    let installed = value.header().stamp.load(Relaxed) != 0;
+    if installed { Shared::alias(value.resolved()) } else { value }
 }
 
 /// What the ops come down to: a set's own value even where it equals the one before, for that one
@@ -370,13 +439,14 @@ fn written(pending: &Pending) -> Shared {
     let mut seen: Option<&Shared> = None;
     let mut written = None;
     for op in &pending.ops {
-        let kept = seen.is_some_and(|seen| std::ptr::eq(seen.header(), op.value.header()));
+        let value = op.value();
+        let kept = seen.is_some_and(|seen| std::ptr::eq(seen.header(), value.header()));
         match &op.act {
-            Act::Set(new) => written = Some(new),
+            Act::Set(new) => written = new.as_ref(),
             Act::Replay(_) | Act::Touch if kept => {}
-            Act::Replay(_) | Act::Touch => written = Some(&op.value),
+            Act::Replay(_) | Act::Touch => written = Some(value),
         }
-        seen = Some(&op.value);
+        seen = Some(value);
     }
     written.expect("pending signals have ops").clone()
 }
@@ -386,19 +456,21 @@ pub(crate) fn replay(pending: &mut Pending, head: &Kept) {
     let signal = pending.node.clone();
     let mut value = head.share();
     for op in &mut pending.ops {
-        match &mut op.act {
+        // Of the head here; `made_on` may be another's.
+        op.differs = None;
+        op.value = match &mut op.act {
             Act::Set(new) => {
-                let changed = !signal.equal(value.header(), new.header());
-                op.value = if changed { new.clone() } else { value.clone() };
+                let new = new.as_ref().expect("no commit has it");
+                (signal.equal(value.header(), new.header())).then(|| value.clone())
             }
-            Act::Touch => op.value = value.clone(),
+            Act::Touch => Some(value.clone()),
             Act::Replay(replay) => {
                 let new = in_closure(|| replay(value.header().resolved()));
                 let changed = !signal.equal(value.header(), new.header());
-                op.value = if changed { new } else { value.clone() };
+                Some(if changed { new } else { value.clone() })
             }
-        }
-        value = op.value.clone();
+        };
+        value = op.value().clone();
     }
 }
 
@@ -449,11 +521,12 @@ pub(crate) fn batch<R>(place: Place, f: impl FnOnce() -> R) -> R {
     }
 }
 
-/// Ends a batch that commits nothing. Effects made inside are still to run.
+/// Ends a batch that commits nothing, or has committed. Effects made inside are still to run.
 fn abandon(views: BatchViews) {
-    let worlds = views.worlds();
-    drop(views);
-    worlds.iter().for_each(after);
+    // The holds end before effects run.
+    let overlays = views.into_overlays();
+    overlays.iter().for_each(|overlay| after(overlay.world()));
+    overlays.into_iter().for_each(overlay::recycle);
 }
 
 fn in_batch<R>(frame: &Frame, views: &BatchViews, f: impl FnOnce() -> R) -> R {
@@ -464,14 +537,11 @@ fn in_batch<R>(frame: &Frame, views: &BatchViews, f: impl FnOnce() -> R) -> R {
 
 /// Commits the overlays of a batch, then runs what they woke.
 fn commit_views(views: BatchViews, place: Place) -> Result<(), Box<Refused>> {
-    let mut overlays: Vec<Arc<Overlay>> = Vec::new();
-    views.each(|view| overlays.extend(view.overlay_if_any().cloned()));
-    let overlays: Vec<&Overlay> = overlays.iter().map(|overlay| &**overlay).collect();
     let rounds = react::rounds_here();
     let committed = catch_unwind(AssertUnwindSafe(|| {
+        let overlays: SmallVec<[&Overlay; 1]> = views.overlays();
         commit_overlays(&overlays, Strictness::Batch, rounds, place, |_| {})
     }));
-    // The holds end before effects run.
     abandon(views);
     committed.unwrap_or_else(|payload| resume_unwind(payload))
 }

@@ -65,7 +65,7 @@ struct Fixed {
 
 impl Drop for Fixed {
     fn drop(&mut self) {
-        self.overlay.world.holds.unshare(self.revision);
+        self.overlay.world().holds.unshare(self.revision);
     }
 }
 

@@ -125,8 +125,8 @@ impl Draft {
 
     #[track_caller]
     fn check(&self, node: &NodeRef) {
-        if !Arc::ptr_eq(node.world(), &self.overlay.world) {
-            raise(read::other_graph(node, &self.overlay.world));
+        if !Arc::ptr_eq(node.world(), self.overlay.world()) {
+            raise(read::other_graph(node, self.overlay.world()));
         }
     }
 
@@ -175,7 +175,7 @@ impl Draft {
             reads: Reads::one(&view),
             tracker: null(),
             writes: Writes::Collect,
-            graph: &self.overlay.world,
+            graph: self.overlay.world(),
             ..Frame::detached()
         };
         frame.enter(f)
@@ -210,7 +210,7 @@ impl Draft {
     fn differs(&self, node: &NodeRef) -> bool {
         let over = View::over(&self.overlay);
         let here = private::over(&over, node);
-        let base = View::new(&self.overlay.world, over.revision);
+        let base = View::new(self.overlay.world(), over.revision);
         match (here, read::at(&base, node)) {
             (Ok((here, _)), Ok(base)) => {
                 !evaluate::is_equal(node, base.kept.header(), here.kept.header())
@@ -235,7 +235,7 @@ impl Draft {
     #[track_caller]
     pub fn commit(self) -> Result<Revision, DraftConflict> {
         check_may_write();
-        let world = self.overlay.world.clone();
+        let world = self.overlay.world().clone();
         match write::commit_overlay(&self.overlay, Strictness::Draft, 0, Location::caller()) {
             Ok(revision) => {
                 let revision = revision.map_or_else(|| self.base(), Revision);
@@ -266,16 +266,16 @@ impl Draft {
     /// With what an update or equality function panics with; the draft stays on its base.
     pub fn rebase(&mut self) {
         let mut taken = self.overlay.take();
-        let holds = &self.overlay.world.holds;
-        let base = holds.share(&self.overlay.world.clock);
+        let world = self.overlay.world();
+        let base = world.holds.share(&world.clock);
         let moved = catch_unwind(AssertUnwindSafe(|| replay_on(&mut taken, base)));
         if moved.is_ok() {
-            holds.unshare(std::mem::replace(&mut taken.base, base));
+            world.holds.unshare(std::mem::replace(&mut taken.base, base));
         } else {
             // Both bases are held until one of them is the draft's.
             let before = taken.base;
             let _ = catch_unwind(AssertUnwindSafe(|| replay_on(&mut taken, before)));
-            holds.unshare(base);
+            world.holds.unshare(base);
         }
         self.overlay.restore(taken);
         moved.unwrap_or_else(|payload| resume_unwind(payload));
@@ -290,7 +290,7 @@ impl Draft {
     #[track_caller]
     pub fn commit_over(self) -> Revision {
         check_may_write();
-        let world = self.overlay.world.clone();
+        let world = self.overlay.world().clone();
         let place = Location::caller();
         match write::commit_overlay(&self.overlay, Strictness::Batch, 0, place) {
             Ok(revision) => {
@@ -326,6 +326,6 @@ fn check_may_write() {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        self.overlay.world.holds.unshare(self.overlay.base());
+        self.overlay.world().holds.unshare(self.overlay.base());
     }
 }

@@ -211,7 +211,7 @@ impl<T: Send + Sync + 'static> Signal<T> {
         let new = Shared::value(value);
         let done = match write::is_collecting(self.node.inner()) {
             Ok(false) => self.write(What::Update(&mut move |_: &Header| new.clone())),
-            Ok(true) => self.write(What::Set(new)),
+            Ok(true) => self.write(What::Replace(new)),
             Err(error) => Err(error),
         };
         match done {

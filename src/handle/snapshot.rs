@@ -97,8 +97,8 @@ pub(crate) fn try_load<R: Readable + ?Sized>(
     node: &R,
 ) -> Result<Loaded<R::Value>, ReadError> {
     let record = node.node().inner();
-    if !Arc::ptr_eq(record.world(), &overlay.world) {
-        return Err(read::other_graph(record, &overlay.world));
+    if !Arc::ptr_eq(record.world(), overlay.world()) {
+        return Err(read::other_graph(record, overlay.world()));
     }
     let _reading = crate::structure::world::Reading::begin();
     let view = View::over(overlay);
@@ -108,6 +108,6 @@ pub(crate) fn try_load<R: Readable + ?Sized>(
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        self.overlay.world.holds.unshare(self.revision);
+        self.overlay.world().holds.unshare(self.revision);
     }
 }

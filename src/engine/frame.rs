@@ -469,9 +469,10 @@ impl BatchViews {
     }
 
     /// Ends all views and holds.
-    pub(crate) fn into_overlays(self) -> SmallVec<[Arc<Overlay>; 1]> {
+    pub(crate) fn into_overlays(self) -> (Option<Arc<Overlay>>, Vec<Arc<Overlay>>) {
         let more = self.more.into_inner().into_iter().map(|view| view.into_overlay());
-        self.first.into_inner().into_iter().map(BatchView::into_overlay).chain(more).collect()
+        let more = more.collect();
+        (self.first.into_inner().map(BatchView::into_overlay), more)
     }
 }
 

@@ -40,6 +40,8 @@ struct State {
     sequence: u32,
     savepoints: Vec<u32>,
     pending: Vec<Pending>,
+    /// May some of them be without ops?
+    rolled_back: bool,
     /// Address of a signal -> its place in `pending`, once that is too long to search.
     places: ByAddress<usize>,
     conditions: Vec<(u32, NodeRef, Condition)>,
@@ -187,7 +189,7 @@ fn key(node: &Node) -> usize {
 }
 
 /// So many written signals are searched one by one.
-const SEARCHED: usize = 8;
+const SEARCHED: usize = 16;
 
 impl State {
     /// The place of a signal in `pending`.
@@ -199,7 +201,7 @@ impl State {
     }
 
     /// Adds a signal that has no place.
-    fn add(&mut self, pending: Pending) -> usize {
+    fn add(&mut self, pending: Pending) {
         let place = self.pending.len();
         self.pending.push(pending);
         match place {
@@ -209,7 +211,6 @@ impl State {
             }
             _ => _ = self.places.insert(key(&self.pending[place].node), place),
         }
-        place
     }
 }
 
@@ -248,6 +249,7 @@ impl Overlay {
         *self.remembers.get_mut() = false;
         let state = self.state.get_mut();
         state.sequence = 0;
+        state.rolled_back = false;
         state.savepoints.clear();
         state.pending.clear();
         state.conditions.clear();
@@ -310,21 +312,25 @@ impl Overlay {
         let Pushed { act, changed, value, made_on } = pushed;
         // Relaxed: see the field.
         self.wrote.store(true, Relaxed);
-        // Dropped after the lock is released: values are user code.
-        let mut overridden_ops: SmallVec<[Op; 1]> = SmallVec::new();
         let mut guard = self.state.lock();
         let state = &mut *guard;
         state.sequence += 1;
-        let sequence = state.sequence;
-        let place = state.place(node).unwrap_or_else(|| {
-            state.add(Pending { node: node.counted(), ops: SmallVec::new(), changed: 0, made_on })
-        });
+        let mut op = Op { sequence: state.sequence, differs: Some(changed), act, value };
+        let Some(place) = state.place(node) else {
+            let (node, changed) = (node.counted(), if changed { op.sequence } else { 0 });
+            let ops = smallvec::smallvec![op];
+            return state.add(Pending { node, ops, changed, made_on });
+        };
         let pending = &mut state.pending[place];
         if changed {
-            pending.changed = sequence;
+            pending.changed = op.sequence;
         }
-        let differs = pending.ops.is_empty().then_some(changed);
-        if matches!(act, Act::Set(_)) {
+        if !pending.ops.is_empty() {
+            op.differs = None;
+        }
+        // Dropped after the lock is released: values are user code.
+        let mut overridden_ops: SmallVec<[Op; 1]> = SmallVec::new();
+        if matches!(op.act, Act::Set(_)) {
             // What a set overrides within the same savepoint need not be remembered.
             let since = state.savepoints.last().copied().unwrap_or(0);
             let overridden = |op: &Op| op.sequence > since && !matches!(op.act, Act::Touch);
@@ -332,7 +338,8 @@ impl Overlay {
                 overridden_ops.extend(pending.ops.pop());
             }
         }
-        pending.ops.push(Op { sequence, differs, act, value });
+        pending.ops.push(op);
+        drop(guard);
     }
 
     pub(crate) fn push_condition(&self, node: &Node, condition: Condition) {
@@ -364,6 +371,7 @@ impl Overlay {
         }
         let since = to.0.unwrap_or(0);
         state_ref.sequence += 1;
+        state_ref.rolled_back = true;
         for pending in &mut state_ref.pending {
             while pending.ops.last().is_some_and(|op| op.sequence > since) {
                 dropped.extend(pending.ops.pop());
@@ -382,12 +390,20 @@ impl Overlay {
         let mut state = self.state.lock();
         let base = state.base;
         let mut pending = std::mem::take(&mut state.pending);
-        pending.retain(|pending| !pending.ops.is_empty());
+        if std::mem::take(&mut state.rolled_back) {
+            pending.retain(|pending| !pending.ops.is_empty());
+        }
         clear(&mut state.places);
         // Relaxed: see the field.
         self.wrote.store(false, Relaxed);
-        let conditions = std::mem::take(&mut state.conditions);
-        let mut conditions: Vec<_> = conditions.into_iter().map(|(_, n, c)| (n, c)).collect();
+        let mut conditions = Vec::new();
+        if !state.conditions.is_empty() {
+            let stated = std::mem::take(&mut state.conditions);
+            conditions.extend(stated.into_iter().map(|(_, node, condition)| (node, condition)));
+        }
+        if !self.remembers_reads() {
+            return Taken { base, pending, conditions };
+        }
         // Relaxed: as above.
         self.remembers.store(false, Relaxed);
         for (_, node) in std::mem::take(&mut state.reads) {

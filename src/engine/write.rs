@@ -524,9 +524,11 @@ pub(crate) fn batch<R>(place: Place, f: impl FnOnce() -> R) -> R {
 /// Ends a batch that commits nothing, or has committed. Effects made inside are still to run.
 fn abandon(views: BatchViews) {
     // The holds end before effects run.
-    let overlays = views.into_overlays();
-    overlays.iter().for_each(|overlay| after(overlay.world()));
-    overlays.into_iter().for_each(overlay::recycle);
+    let (first, more) = views.into_overlays();
+    for overlay in first.into_iter().chain(more) {
+        after(overlay.world());
+        overlay::recycle(overlay);
+    }
 }
 
 fn in_batch<R>(frame: &Frame, views: &BatchViews, f: impl FnOnce() -> R) -> R {

@@ -168,8 +168,8 @@ impl StoreBuilder {
         let derived = Some(format!("{name}.derived").into());
         let mounts = Mounts::new(&world, name.clone());
         let places = Places {
-            state: Signal::make(world.clone(), State::new(), ByValue, Some(name)),
-            derived: Signal::make(world.clone(), PersistentMap::new(), Never, derived),
+            state: Signal::make(&world, State::new(), ByValue, Some(name)),
+            derived: Signal::make(&world, PersistentMap::new(), Never, derived),
             derives: AtomicBool::new(false),
             readers: Triggers::new(&world),
             hashing: RandomState::new(),

@@ -540,7 +540,7 @@ impl<K: Key, V: Item> ReactiveMap<K, V> {
     #[track_caller]
     fn make(builder: CollectionBuilder<Self>, contents: PersistentMap<K, V>) -> Self {
         let (world, name) = builder.parts();
-        let entries = Signal::make(world, contents, ByValue, name);
+        let entries = Signal::make(&world, contents, ByValue, name);
         Self { read: ReadMap::new(Arc::new(entries.clone()), ByKey::Written), entries }
     }
 

@@ -140,7 +140,7 @@ impl<N: PartReader> Triggers<N> {
 }
 
 fn trigger(world: &Arc<World>, name: &str) -> Signal<()> {
-    Signal::make(world.clone(), (), crate::handle::equality::Never, Some(name.into()))
+    Signal::make(world, (), crate::handle::equality::Never, Some(name.into()))
 }
 
 impl<N> Default for Slot<N> {

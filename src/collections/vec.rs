@@ -424,7 +424,7 @@ impl<T: Item> ReactiveVec<T> {
     #[track_caller]
     fn make(builder: CollectionBuilder<Self>, contents: PersistentVec<T>) -> Self {
         let (world, name) = builder.parts();
-        let items = Signal::make(world, Sequence::new(contents), ByValue, name);
+        let items = Signal::make(&world, Sequence::new(contents), ByValue, name);
         Self { read: ReadVec::new(Arc::new(items.clone()), true), items }
     }
 

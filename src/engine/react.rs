@@ -229,7 +229,7 @@ pub(crate) fn create(
         runs,
         own_thread: std::sync::Mutex::new(None),
     };
-    let node = NodeRef::new(world.clone(), None, name, place, record);
+    let node = NodeRef::new(world, None, name, place, record);
     let effect = EffectRef(node);
     if let Some(owner) = frame.owner() {
         owner.own(Owned::Effect(effect.clone()));

@@ -64,7 +64,7 @@ pub(crate) fn signals(world: &Arc<World>, list: *const Node) {
     drop(trim);
     over.free(world);
     drop_ripe(world);
-    world.bury();
+    world.bury_left();
 }
 
 /// Lets go of everything that can go now.
@@ -76,7 +76,7 @@ pub(crate) fn collect(world: &Arc<World>) {
         right.leave(collected);
         drop_ripe(world);
         reclaim::try_advance();
-        world.bury();
+        world.bury_left();
     }
 }
 
@@ -106,8 +106,12 @@ struct Over {
 impl Over {
     /// Outside of the trimmer's lock.
     fn free(self, world: &World) {
-        self.dead.into_iter().for_each(|signal| world.inter(signal));
-        self.left.into_iter().for_each(|signal| world.doom(signal, Share::All));
+        if !self.dead.is_empty() {
+            world.inter(&self.dead);
+        }
+        if !self.left.is_empty() {
+            world.doom(self.left.into_iter().map(|signal| (signal, Share::All)));
+        }
     }
 }
 

@@ -129,7 +129,7 @@ fn waves_with(world: &Arc<World>, mut whose: Whose, effects: &mut Vec<EffectRef>
         wave(world, effects);
         effects.clear();
         trim::if_due(world);
-        world.bury();
+        world.bury_left();
         // What these effects caused is this thread's; the rest is another committer's.
         whose = Whose::Own;
     }

@@ -254,8 +254,8 @@ pub(crate) enum Before<T> {
 impl<T: PartialEq + Send + Sync + 'static> Load<T> {
     pub(crate) fn new(world: &Arc<World>, name: Arc<str>) -> Self {
         let part = |what: &str| Some(Arc::from(format!("{name}.{what}")));
-        let result = Signal::make(world.clone(), None, Never, part("result"));
-        let over = Signal::make(world.clone(), Over::Not, Never, part("over"));
+        let result = Signal::make(world, None, Never, part("result"));
+        let over = Signal::make(world, Over::Not, Never, part("over"));
         Self { name, result, over }
     }
 

@@ -336,7 +336,7 @@ where
         let part = |what: &str| Some(Arc::from(format!("{name}.{what}")));
         let params = Computed::on(&world, part("params"), params);
         let first = Arc::new(Command { local: None, kept: None });
-        let commands = Signal::make(world.clone(), first, Never, part("commands"));
+        let commands = Signal::make(&world, first, Never, part("commands"));
         let hand = Hand { commands, params: params.node().clone() };
         let face = Face::new(&world, &name, {
             let (load, hand, params) = (load.clone(), hand.clone(), params.clone());

@@ -116,7 +116,7 @@ impl<T: Send + Sync + 'static> Computed<T> {
     where
         T: PartialEq,
     {
-        Self::make(world.clone(), move || Shared::value(f()), ByValue, name)
+        Self::make(world, move || Shared::value(f()), ByValue, name)
     }
 
     /// A computed of the current graph that has some other node's value, shared and not cloned.
@@ -129,12 +129,12 @@ impl<T: Send + Sync + 'static> Computed<T> {
         T: PartialEq,
     {
         let world = Frame::current().world();
-        Self::make(world, move || Shared::alias(f().shared().clone()), ByValue, name)
+        Self::make(&world, move || Shared::alias(f().shared().clone()), ByValue, name)
     }
 
     /// `f` must make values of type `T`, or stand-ins for such.
     #[track_caller]
-    pub(crate) fn make<F, E>(world: Arc<World>, f: F, equality: E, name: Option<Arc<str>>) -> Self
+    pub(crate) fn make<F, E>(world: &Arc<World>, f: F, equality: E, name: Option<Arc<str>>) -> Self
     where
         F: Fn() -> Shared + Send + Sync + 'static,
         E: Equality<T>,
@@ -200,6 +200,6 @@ where
     {
         let world = self.world.unwrap_or_else(|| Frame::current().world());
         let function = self.function;
-        Computed::make(world, move || Shared::value(function()), self.equality, self.name)
+        Computed::make(&world, move || Shared::value(function()), self.equality, self.name)
     }
 }

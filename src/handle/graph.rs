@@ -3,6 +3,7 @@
 use super::computed::Computed;
 use super::draft::Draft;
 use super::effect::Effect;
+use super::equality::ByValue;
 use super::inspect::GraphDump;
 use super::scope::Scope;
 use super::signal::Signal;
@@ -151,7 +152,7 @@ impl Graph {
     /// A signal of this graph; see [`signal`](fn@crate::signal).
     #[track_caller]
     pub fn signal<T: PartialEq + Send + Sync + 'static>(&self, value: T) -> Signal<T> {
-        Signal::builder(value).graph(self).build()
+        Signal::make(self.world(), value, ByValue, None)
     }
 
     /// A computed of this graph; see [`computed`](fn@crate::computed).
@@ -160,13 +161,13 @@ impl Graph {
         &self,
         f: impl Fn() -> T + Send + Sync + 'static,
     ) -> Computed<T> {
-        Computed::builder(f).graph(self).build()
+        Computed::on(self.world(), None, f)
     }
 
     /// An effect of this graph; see [`effect`](fn@crate::effect).
     #[track_caller]
     pub fn effect(&self, f: impl FnMut() + Send + 'static) -> Effect {
-        Effect::builder(f).graph(self).build()
+        Effect::on(self.world(), None, f)
     }
 
     /// A scope in this graph; see [`scope`](crate::scope).
@@ -311,7 +312,7 @@ impl Graph {
             private_runs: counters.private_runs.load(Relaxed),
             cutoffs: counters.cutoffs.load(Relaxed),
             effect_runs: counters.effect_runs.load(Relaxed),
-            live_nodes: world.nodes.load(Relaxed),
+            live_nodes: world.nodes(),
             live_edges: world.edges.load(Relaxed),
             live_effects: world.effects.load(Relaxed),
             awaiting_reclamation: counters.awaiting.load(Relaxed),

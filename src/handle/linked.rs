@@ -155,11 +155,11 @@ where
         let world = source.node().inner().world().clone();
         let of_manual = name.as_ref().map_or("manual".into(), |name| format!("{name}.manual"));
         let manual: Signal<Option<Manual>> =
-            Signal::make(world.clone(), None, super::equality::Never, Some(of_manual.into()));
+            Signal::make(&world, None, super::equality::Never, Some(of_manual.into()));
         let link =
             Link { source: source.clone(), manual: manual.clone(), memory: Mutex::default() };
         let value = move || link.value(&function);
-        let computed = Computed::<T>::make(world, value, equality, name);
+        let computed = Computed::<T>::make(&world, value, equality, name);
         let setter = Setter { manual, source: source.node().clone() };
         Linked { node: computed.node.clone(), value: PhantomData, setter }
     }

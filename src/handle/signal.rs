@@ -117,7 +117,7 @@ impl<T: Send + Sync + 'static> Signal<T> {
 
     #[track_caller]
     pub(crate) fn make<E: Equality<T>>(
-        world: Arc<World>,
+        world: &Arc<World>,
         value: T,
         equality: E,
         name: Option<Arc<str>>,
@@ -346,6 +346,6 @@ impl<T: Send + Sync + 'static, E> SignalBuilder<T, E> {
         E: Equality<T>,
     {
         let world = self.world.unwrap_or_else(|| Frame::current().world());
-        Signal::make(world, self.value, self.equality, self.name)
+        Signal::make(&world, self.value, self.equality, self.name)
     }
 }

@@ -5,7 +5,7 @@
 //! docs/protocols/lifetime.md for counts and drops.
 
 use super::observers::{Observers, SlotRef};
-use super::world::World;
+use super::world::{Doomed, World};
 use crate::block::{Header, Shared};
 use crate::seeded::{Bug, seeded};
 use crate::solo;
@@ -109,14 +109,14 @@ pub(crate) struct Node {
     /// owner, before `value`.
     pub(crate) valid_from: AtomicU64,
     kind: &'static Kind,
-    /// Dropped with the contents: the memory that remains must not keep its world.
+    /// Not counted: the world's register keeps it while any node has contents.
     world: ManuallyDrop<Arc<World>>,
     /// 1 + the highest level of the sources, when they were last recorded: a hint for waves.
     pub(crate) level: AtomicU32,
     /// Handles and edges.
     strong: AtomicU32,
     /// Place in the world's register.
-    pub(crate) index: AtomicU32,
+    index: u32,
     /// What a run costs, in units of `COST_UNIT` ns, when last measured; 0 unknown. A hint.
     cost: AtomicU16,
     /// Signal: is it in the list to trim? See `listed`.
@@ -180,7 +180,7 @@ unsafe impl Sync for NodeRef {}
 
 impl NodeRef {
     pub(crate) fn new<P: Payload>(
-        world: Arc<World>,
+        world: &Arc<World>,
         value: Option<Shared>,
         name: Option<Arc<str>>,
         place: &'static Location<'static>,
@@ -196,25 +196,26 @@ impl NodeRef {
             kind: KindOf::<P>::KIND,
             level: AtomicU32::new(0),
             strong: AtomicU32::new(1),
-            index: AtomicU32::new(0),
+            index: 0,
             cost: AtomicU16::new(0),
             listed: AtomicU8::new(listed::NO),
             claim: AtomicU64::new(0),
             observers: Observers::new(),
             sources: UnsafeCell::new(Sources::new()),
             next: UnsafeCell::new(std::ptr::null()),
-            id: world.next_id(),
+            id: 0,
             place,
             name: name.map(Box::new),
-            world: ManuallyDrop::new(world),
+            // SAFETY: a copy that is never dropped, and used while the world is kept.
+            world: ManuallyDrop::new(unsafe { std::ptr::read(world) }),
         };
         let record = Box::new(NodeWith { node, payload });
         let node = NonNull::from(Box::leak(record)).cast::<Node>();
         // For `Node::as_ptr`.
         node.expose_provenance();
-        let this = Self(node);
-        this.world.register(&this);
-        this
+        // SAFETY: just made.
+        unsafe { World::register(world, node, P::ROLE) };
+        Self(node)
     }
 
     /// A count on a node found through a raw pointer, unless it is being dropped.
@@ -281,6 +282,20 @@ impl Drop for NodeRef {
 }
 
 impl Node {
+    /// # Safety
+    /// Nobody else may know of the node yet.
+    pub(crate) unsafe fn set_place(node: NonNull<Node>, id: u64, index: u32) {
+        let record = node.as_ptr();
+        // SAFETY: the caller's duty.
+        unsafe { (*record).id = id };
+        // SAFETY: as above.
+        unsafe { (*record).index = index };
+    }
+
+    pub(crate) fn place_in_register(&self) -> u32 {
+        self.index
+    }
+
     #[inline]
     pub(crate) fn role(&self) -> NodeKind {
         self.kind.role
@@ -499,10 +514,12 @@ fn unlink_all(first: NonNull<Node>) {
     if queued {
         return;
     }
+    let mut doomed = Doomed::new();
     let mut next = Some(first);
-    let mut world = None;
     while let Some(node) = next {
-        world = Some(unlink(node));
+        if let Some(share) = unlink(node) {
+            doomed.push((node, share));
+        }
         next = UNLINKING
             .try_with(|queue| {
                 let mut waiting = queue.take().unwrap_or_default();
@@ -514,20 +531,20 @@ fn unlink_all(first: NonNull<Node>) {
             .flatten();
     }
     let _ = UNLINKING.try_with(|queue| queue.set(None));
-    if let Some(world) = world {
-        world.bury();
-    }
+    let Some((last, _)) = doomed.last() else { return };
+    // SAFETY: the record stays until its grace period is over, the world until the contents are
+    // dropped. All are of one graph, as edges are.
+    let world: &Arc<World> = unsafe { last.as_ref() }.world();
+    drop(world.bury(doomed));
 }
 
-/// Takes a node nobody counts out of the graph and dooms it.
-fn unlink(node: NonNull<Node>) -> Arc<World> {
+/// Takes a node nobody counts out of the graph; returns what of it is the caller's to doom.
+fn unlink(node: NonNull<Node>) -> Option<Share> {
     // SAFETY: the last count is gone and the memory is freed only by `bury`, after this.
     let record = unsafe { node.as_ref() };
     #[cfg(loom)]
     // Pairs with nothing: loom does not see counts, and so not what the last one acquires.
     crate::sync::machine_fence(crate::sync::SeqCst);
-    let world = Arc::clone(&record.world);
-    world.unregister(record);
     let sources = record.sources.with_mut(|sources| {
         // SAFETY: nobody counts the node, so nobody evaluates it: the cell is ours.
         std::mem::take(unsafe { &mut *sources })
@@ -536,12 +553,9 @@ fn unlink(node: NonNull<Node>) -> Arc<World> {
         // SAFETY: the slot was given to this edge and is removed once.
         unsafe { source.node.observers.remove(source.slot) };
         // Relaxed: statistics.
-        world.edges.fetch_sub(1, Relaxed);
+        record.world.edges.fetch_sub(1, Relaxed);
     }
-    if let Some(share) = record.end_listed() {
-        world.doom(node, share);
-    }
-    world
+    record.end_listed()
 }
 
 /// Frees a doomed node's values and payload: user code. The memory stays.
@@ -562,12 +576,8 @@ pub(crate) unsafe fn drop_contents(node: NonNull<Node>) {
         drop(version);
     }
     let drop_payload = record.kind.drop_payload;
-    // SAFETY: ours, and used by nobody after the contents are gone. Last, for it may be the
-    // world's last count; the caller has its own.
-    let world = unsafe { std::ptr::read(&*record.world) };
     // SAFETY: the kind fits the payload, and this is the one time it is dropped.
     unsafe { drop_payload(node) };
-    drop(world);
 }
 
 /// Frees the memory of a node whose contents are dropped.

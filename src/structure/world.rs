@@ -16,6 +16,7 @@ use crate::sync::{
     Acquire, AtomicBool, AtomicPtr, AtomicU64, Mutex, Relaxed, UnsafeCell,
 };
 use crossbeam_utils::CachePadded;
+use smallvec::SmallVec;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -77,16 +78,29 @@ fn last_next(last: NonNull<Header>, next: *mut Header) {
     link.with_mut(|cell| unsafe { *cell = next });
 }
 
-/// Every live node, for `dump` and `settle`.
+/// Every live node, for `dump` and `settle`, and the memory of those that are gone.
 #[derive(Debug, Default)]
-pub(crate) struct Register {
+struct Register {
     /// A node knows its place; null: free.
     slots: Vec<*mut Node>,
     free: Vec<u32>,
+    /// How many nodes were ever made; the last one's id.
+    made: u64,
+    /// How many have contents, and how many of these are no effects.
+    live: u64,
+    valued: u64,
+    /// What keeps the world for the nodes, which do not count it: there while one has contents.
+    world: Option<Arc<World>>,
+    graves: VecDeque<Grave>,
+    /// How many graves make a look at all threads' pins worth it.
+    look_at: usize,
 }
 
-// SAFETY: the pointers are used through `revive` under the lock that `unregister` also takes.
+// SAFETY: the pointers are used through `revive` under the lock that `lay` also takes.
 unsafe impl Send for Register {}
+
+/// Unlinked nodes whose contents are to be dropped.
+pub(crate) type Doomed = SmallVec<[(NonNull<Node>, Share); 4]>;
 
 pub(crate) struct World {
     /// Graphs count from the first: the order in which several commit rights are taken.
@@ -108,10 +122,12 @@ pub(crate) struct World {
     /// How many superseded versions, and how many retired blocks, make a look worth it.
     pub(crate) trim_at: count::AtomicU32,
     pub(crate) look_at: count::AtomicU64,
-    doomed: Mutex<Vec<(NonNull<Node>, Share)>>,
-    /// Is there anything doomed, or in a grave? Spares the locks.
-    dying: std::sync::atomic::AtomicBool,
-    graves: Mutex<VecDeque<Grave>>,
+    /// What threads inside reads left for others to drop.
+    doomed: Mutex<Doomed>,
+    /// May there be anything in `doomed`? A hint, for the next that buries.
+    any_doomed: std::sync::atomic::AtomicBool,
+    /// Is there memory that waits for its grace period? A hint.
+    any_graves: std::sync::atomic::AtomicBool,
     /// Effects that a commit concerns, linked through `next`.
     pub(crate) pending: AtomicPtr<Node>,
     /// Is some thread running waves?
@@ -136,12 +152,10 @@ pub(crate) struct World {
     pub(crate) detached: Mutex<Vec<NodeRef>>,
     pub(crate) closed: AtomicBool,
     pub(crate) counters: Counters,
-    pub(crate) nodes: count::AtomicU64,
     pub(crate) effects: count::AtomicU64,
     pub(crate) edges: count::AtomicU64,
     /// How often nodes have subscribed to sources; written after the slots, see `engine::mark`.
     pub(crate) subscriptions: AtomicU64,
-    ids: count::AtomicU64,
     register: Mutex<Register>,
     /// The last commits' origins, when history is kept.
     pub(crate) log: Mutex<VecDeque<LogEntry>>,
@@ -259,9 +273,9 @@ impl World {
             }),
             trim_at: count::AtomicU32::new(0),
             look_at: count::AtomicU64::new(0),
-            doomed: Mutex::new(Vec::new()),
-            dying: Default::default(),
-            graves: Mutex::new(VecDeque::new()),
+            doomed: Mutex::new(Doomed::new()),
+            any_doomed: Default::default(),
+            any_graves: Default::default(),
             pending: AtomicPtr::new(null_mut()),
             running: AtomicBool::new(false),
             widest: Default::default(),
@@ -275,11 +289,9 @@ impl World {
             detached: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
             counters: Counters::default(),
-            nodes: Default::default(),
             effects: Default::default(),
             edges: Default::default(),
             subscriptions: AtomicU64::new(0),
-            ids: count::AtomicU64::new(1),
             register: Mutex::new(Register::default()),
             log: Mutex::new(VecDeque::new()),
             #[cfg(not(loom))]
@@ -295,11 +307,6 @@ impl World {
         }
     }
 
-    pub(crate) fn next_id(&self) -> u64 {
-        // Relaxed: only uniqueness matters.
-        self.ids.fetch_add(1, Relaxed)
-    }
-
     /// The newest visible revision.
     #[inline]
     pub(crate) fn now(&self) -> u64 {
@@ -307,33 +314,36 @@ impl World {
         self.clock.load(Acquire)
     }
 
-    pub(crate) fn register(&self, node: &NodeRef) {
-        let mut register = self.register.lock();
+    /// Enters a node that nobody else knows of; returns its place and its id.
+    ///
+    /// # Safety
+    /// The record must be complete but for these two, and stay until it is laid into its grave.
+    pub(crate) unsafe fn register(world: &Arc<Self>, node: NonNull<Node>, role: NodeKind) {
+        let mut guard = world.register.lock();
+        let register = &mut *guard;
         let index = register.free.pop().unwrap_or_else(|| {
             register.slots.push(null_mut());
             u32::try_from(register.slots.len() - 1).expect("fewer than 2^32 nodes live at once")
         });
-        register.slots[index as usize] = node.as_ptr().as_ptr();
-        // Relaxed: read by the thread that drops the node.
-        node.index.store(index, Relaxed);
-        drop(register);
-        let live = if node.role() == NodeKind::Effect { &self.effects } else { &self.nodes };
-        // Relaxed: statistics.
-        live.fetch_add(1, Relaxed);
+        register.slots[index as usize] = node.as_ptr();
+        register.made += 1;
+        if register.live == 0 {
+            register.world = Some(Arc::clone(world));
+        }
+        register.live += 1;
+        if role == NodeKind::Effect {
+            // Relaxed: statistics. An effect is counted until it is disposed.
+            world.effects.fetch_add(1, Relaxed);
+        } else {
+            register.valued += 1;
+        }
+        // SAFETY: the caller's duty; who finds the node in its slot has this lock after us.
+        unsafe { Node::set_place(node, register.made, index) };
     }
 
-    pub(crate) fn unregister(&self, node: &Node) {
-        let mut register = self.register.lock();
-        // Relaxed: written at registration, which the last count's drop comes after.
-        let index = node.index.load(Relaxed);
-        register.slots[index as usize] = null_mut();
-        register.free.push(index);
-        drop(register);
-        // An effect is counted until it is disposed, which comes first.
-        if node.role() != NodeKind::Effect {
-            // Relaxed: statistics.
-            self.nodes.fetch_sub(1, Relaxed);
-        }
+    /// Signals and computeds that have contents.
+    pub(crate) fn nodes(&self) -> u64 {
+        self.register.lock().valued
     }
 
     /// Every live node, in creation order.
@@ -347,75 +357,97 @@ impl World {
         nodes
     }
 
-    /// Takes over an unlinked node: its contents and memory are freed by `bury`.
-    pub(crate) fn doom(&self, node: NonNull<Node>, share: Share) {
-        self.doomed.lock().push((node, share));
-        // Relaxed: whoever dooms a node buries next.
-        self.dying.store(true, Relaxed);
+    /// Takes over the memory of nodes whose contents are freed.
+    pub(crate) fn inter(&self, nodes: &[NonNull<Node>]) {
+        let last = self.lay(nodes, 0, 0);
+        debug_assert!(last.is_none(), "only contents keep a world");
     }
 
-    /// Takes over the memory of a node whose contents are freed.
-    pub(crate) fn inter(&self, node: NonNull<Node>) {
-        reclaim::retired(node.as_ptr());
+    /// Lays the memory of nodes into graves, gives up their contents' part in keeping the world,
+    /// and frees what had its grace period. What is returned may be the world's last count.
+    #[must_use]
+    fn lay(&self, nodes: &[NonNull<Node>], dropped: u64, valued: u64) -> Option<Arc<Self>> {
+        nodes.iter().for_each(|node| reclaim::retired(node.as_ptr()));
         let stamp = reclaim::stamp();
-        self.graves.lock().push_back(Grave { stamp, node });
-        // Relaxed: as in `doom`.
-        self.dying.store(true, Relaxed);
-    }
-
-    /// Frees what was doomed, unless this thread is inside a read: drops are user code.
-    #[inline]
-    pub(crate) fn bury(&self) {
-        // Relaxed: a no that is too old is made good by whoever said yes.
-        if self.dying.load(Relaxed) {
-            self.bury_dying();
+        let mut guard = self.register.lock();
+        let register = &mut *guard;
+        for node in nodes {
+            register.leave(*node);
+            register.graves.push_back(Grave { stamp, node: *node });
         }
+        register.live -= dropped;
+        register.valued -= valued;
+        self.dig_up(register);
+        if register.live == 0 { register.world.take() } else { None }
     }
 
-    fn bury_dying(&self) {
+    /// For whoever buries next.
+    pub(crate) fn doom(&self, doomed: impl IntoIterator<Item = (NonNull<Node>, Share)>) {
+        let mut waiting = self.doomed.lock();
+        waiting.extend(doomed);
+        // Relaxed: a hint; whoever looks next takes the lock.
+        self.any_doomed.store(true, Relaxed);
+    }
+
+    /// Drops the contents of what was doomed, unless this thread is inside a read: drops are user
+    /// code. What is returned may be the world's last count.
+    #[must_use]
+    pub(crate) fn bury(self: &Arc<Self>, mut doomed: Doomed) -> Option<Arc<Self>> {
         if is_reading() || BURYING.try_with(|flag| flag.replace(true)).unwrap_or(true) {
-            return;
-        }
-        loop {
-            let doomed = std::mem::take(&mut *self.doomed.lock());
             if doomed.is_empty() {
-                break;
+                return None;
             }
-            for (node, share) in doomed {
-                // SAFETY: taken from the list, so ours, once.
+            // Others may bury them before this thread is done here, and end the world.
+            let kept = Arc::clone(self);
+            self.doom(doomed);
+            return Some(kept);
+        }
+        let mut graves = SmallVec::<[NonNull<Node>; 4]>::new();
+        let (mut dropped, mut valued) = (0, 0);
+        loop {
+            for (node, share) in doomed.drain(..) {
+                dropped += 1;
+                // SAFETY: the memory is there until it is laid into its grave.
+                valued += u64::from(unsafe { node.as_ref() }.role() != NodeKind::Effect);
+                if share == Share::Contents {
+                    // The trimmer may free the memory as soon as the contents are gone.
+                    self.register.lock().leave(node);
+                }
+                // SAFETY: handed over once, with the right to do this.
                 self.contain_drop(|| unsafe { node::drop_contents(node) });
                 // SAFETY: the memory is freed by the second of this thread and the trimmer.
                 if share == Share::All || unsafe { node.as_ref() }.leave_empty() {
-                    self.inter(node);
+                    graves.push(node);
                 }
             }
+            // Relaxed: as above.
+            if !self.any_doomed.load(Relaxed) {
+                break;
+            }
+            // Relaxed: as above; what comes after this is for the next look.
+            self.any_doomed.store(false, Relaxed);
+            doomed = std::mem::take(&mut *self.doomed.lock());
         }
-        self.dig_up();
+        let last = if dropped > 0 { self.lay(&graves, dropped, valued) } else { None };
         let _ = BURYING.try_with(|flag| flag.set(false));
+        last
+    }
+
+    /// Drops what other threads doomed inside of their reads, and frees what had its grace period.
+    /// The caller counts the world.
+    pub(crate) fn bury_left(self: &Arc<Self>) {
+        drop(self.bury(Doomed::new()));
+        // Relaxed: a hint.
+        if self.any_graves.load(Relaxed) {
+            self.dig_up(&mut self.register.lock());
+        }
     }
 
     /// Frees the memory whose grace period is over.
-    pub(crate) fn dig_up(&self) {
-        // How many graves make a look at all threads' pins worth it.
-        const MANY: usize = 32;
-        let mut graves = self.graves.lock();
-        if graves.len() >= MANY {
-            reclaim::try_advance();
-        }
-        // Relaxed: said again by who dooms after this; graves are looked at under their lock.
-        self.dying.store(false, Relaxed);
-        while let Some(grave) = graves.pop_front_if(|grave| reclaim::is_over(grave.stamp)) {
-            reclaim::freed(grave.node.as_ptr());
-            if cfg!(loom) {
-                continue;
-            }
-            // SAFETY: contents dropped in `bury`, and the grace period is over.
-            unsafe { node::free(grave.node) };
-        }
-        if !graves.is_empty() {
-            // Relaxed: as above.
-            self.dying.store(true, Relaxed);
-        }
+    fn dig_up(&self, register: &mut Register) {
+        register.dig_up();
+        // Relaxed: a hint, written under the register's lock.
+        self.any_graves.store(!register.graves.is_empty(), Relaxed);
     }
 
     /// Runs a drop of user values; a panic is reported, not passed on.
@@ -454,10 +486,42 @@ struct Grave {
 // SAFETY: the node is nobody else's any more.
 unsafe impl Send for Grave {}
 
+impl Register {
+    /// Takes a node out; nobody finds it here from now on.
+    fn leave(&mut self, node: NonNull<Node>) {
+        // SAFETY: freed after this only.
+        let place = unsafe { node.as_ref() }.place_in_register();
+        let slot = &mut self.slots[place as usize];
+        if *slot == node.as_ptr() {
+            *slot = null_mut();
+            self.free.push(place);
+        }
+    }
+
+    /// Frees the memory whose grace period is over.
+    fn dig_up(&mut self) {
+        // How many further graves make a look at all threads' pins worth it.
+        const MANY: usize = 32;
+        if self.graves.len() >= self.look_at.max(MANY) {
+            reclaim::try_advance();
+            self.look_at = self.graves.len() + MANY;
+        }
+        while let Some(grave) = self.graves.pop_front_if(|grave| reclaim::is_over(grave.stamp)) {
+            reclaim::freed(grave.node.as_ptr());
+            if cfg!(loom) {
+                continue;
+            }
+            // SAFETY: contents dropped in `bury`, and the grace period is over.
+            unsafe { node::free(grave.node) };
+        }
+        self.look_at = self.look_at.min(self.graves.len() + MANY);
+    }
+}
+
 impl Drop for World {
     fn drop(&mut self) {
-        // Nodes hold the world, so all are gone; what is left are retired blocks.
-        for grave in self.graves.lock().drain(..) {
+        // Nodes with contents keep the world, so all are gone; what is left are retired blocks.
+        for grave in self.register.lock().graves.drain(..) {
             // SAFETY: contents dropped in `bury`, and without a world nobody marks.
             unsafe { node::free(grave.node) };
         }

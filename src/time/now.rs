@@ -49,7 +49,7 @@ pub(super) fn now(clock: &Clock, step: Duration) -> Computed<Duration> {
 impl Timeline {
     pub(super) fn of(world: &Arc<World>) -> Arc<Self> {
         let began = Tick { at: Duration::ZERO, before: Duration::ZERO };
-        Arc::new(Self { tick: Signal::make(world.clone(), began, ByValue, Some("tick".into())) })
+        Arc::new(Self { tick: Signal::make(world, began, ByValue, Some("tick".into())) })
     }
 
     pub(super) fn is_of(&self, world: &Arc<World>) -> bool {

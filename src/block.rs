@@ -28,9 +28,7 @@ struct BlockKind {
     shape: Shape,
     /// Of the marker and the type behind the header: one comparison for both.
     of: TypeId,
-    layout: Layout,
-    /// Of its memory; see `memory`.
-    class: u8,
+    memory: memory::Class,
     /// Is there nothing to do for a value but to give its memory back?
     plain: bool,
     drop_value: unsafe fn(NonNull<Header>),
@@ -93,8 +91,7 @@ impl<S: Shaped + 'static, T: 'static> KindOf<S, T> {
     const KIND: &'static BlockKind = &BlockKind {
         shape: S::SHAPE,
         of: TypeId::of::<S>(),
-        layout: Layout::new::<Block<T>>(),
-        class: memory::class_of(Layout::new::<Block<T>>()),
+        memory: memory::Class::of(Layout::new::<Block<T>>()),
         plain: !std::mem::needs_drop::<T>(),
         drop_value: drop_value::<T>,
     };
@@ -111,7 +108,7 @@ unsafe fn drop_value<T>(header: NonNull<Header>) {
 #[inline]
 fn allocate<S: Shaped + 'static, T: 'static>(value: T) -> Shared {
     let kind = KindOf::<S, T>::KIND;
-    let block = memory::take(kind.class, kind.layout).cast::<Block<T>>();
+    let block = memory::take(kind.memory).cast::<Block<T>>();
     let header = Header {
         kind,
         count: AtomicU32::new(1),
@@ -211,7 +208,8 @@ impl Drop for Shared {
         }
         let kind = header.kind;
         // The memory comes back even when the value's own drop unwinds.
-        let _memory = memory::Returned(self.0.cast(), kind.class, kind.layout);
+        // SAFETY: the last count is gone, so the block is ours.
+        let _memory = unsafe { memory::Returned::new(self.0.cast(), kind.memory) };
         if !kind.plain {
             // SAFETY: the last count is gone, so the value is ours and dropped once.
             unsafe { (kind.drop_value)(self.0) };
@@ -335,22 +333,38 @@ impl Header {
     }
 }
 
-/// Freed blocks, kept by the thread that freed them, by size.
-mod memory {
+/// Memory of freed blocks and nodes, kept by the thread that freed it, by size.
+pub(crate) mod memory {
     use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
     use std::ptr::NonNull;
 
     const STEP: usize = 8;
-    const CLASSES: usize = 33;
+    const CLASSES: usize = 65;
     /// Of blocks that are not kept.
     const NONE: u8 = CLASSES as u8;
     /// How many free blocks of one size a thread keeps.
     #[cfg(not(loom))]
     const KEPT: u32 = 1 << 16;
 
-    pub(super) const fn class_of(layout: Layout) -> u8 {
-        let class = layout.size().div_ceil(STEP);
-        if class < CLASSES && layout.align() <= STEP { class as u8 } else { NONE }
+    /// Of which size a block is, decided once for each type.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Class {
+        layout: Layout,
+        /// In steps; `NONE`: not kept.
+        index: u8,
+    }
+
+    impl Class {
+        pub(crate) const fn of(layout: Layout) -> Self {
+            let index = layout.size().div_ceil(STEP);
+            let kept = index < CLASSES && layout.align() <= STEP;
+            Self { layout, index: if kept { index as u8 } else { NONE } }
+        }
+
+        /// As it is asked of the system.
+        fn layout(self) -> Layout {
+            if self.index == NONE { self.layout } else { class_layout(self.index) }
+        }
     }
 
     fn class_layout(class: u8) -> Layout {
@@ -358,8 +372,8 @@ mod memory {
     }
 
     #[cold]
-    fn system(class: u8, layout: Layout) -> NonNull<u8> {
-        let layout = if class == NONE { layout } else { class_layout(class) };
+    fn system(class: Class) -> NonNull<u8> {
+        let layout = class.layout();
         // SAFETY: a block's layout is never empty, it contains a header.
         let memory = unsafe { alloc(layout) };
         NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout))
@@ -465,28 +479,36 @@ mod memory {
         }
     }
 
+    /// Memory of the class's layout, which must not be empty.
     #[inline(always)]
-    pub(super) fn take(class: u8, layout: Layout) -> NonNull<u8> {
-        cache::pop(class).unwrap_or_else(|| system(class, layout))
+    pub(crate) fn take(class: Class) -> NonNull<u8> {
+        cache::pop(class.index).unwrap_or_else(|| system(class))
     }
 
     /// Memory on its way back.
-    pub(super) struct Returned(pub(super) NonNull<u8>, pub(super) u8, pub(super) Layout);
+    pub(crate) struct Returned(NonNull<u8>, Class);
+
+    impl Returned {
+        /// # Safety
+        /// The memory is of this class, from `take`, and nobody else's.
+        pub(crate) unsafe fn new(memory: NonNull<u8>, class: Class) -> Self {
+            Self(memory, class)
+        }
+    }
 
     impl Drop for Returned {
         #[inline]
         fn drop(&mut self) {
             // Under loom never reused, so that the oracle can tell who looks at what is dropped.
-            if !cfg!(loom) && !cache::push(self.1, self.0) {
-                give_back(self.0, self.1, self.2);
+            if !cfg!(loom) && !cache::push(self.1.index, self.0) {
+                give_back(self.0, self.1);
             }
         }
     }
 
     #[cold]
-    fn give_back(memory: NonNull<u8>, class: u8, layout: Layout) {
-        let layout = if class == NONE { layout } else { class_layout(class) };
+    fn give_back(memory: NonNull<u8>, class: Class) {
         // SAFETY: `system` allocated it with this layout.
-        unsafe { dealloc(memory.as_ptr(), layout) }
+        unsafe { dealloc(memory.as_ptr(), class.layout()) }
     }
 }

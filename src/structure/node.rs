@@ -6,6 +6,7 @@
 
 use super::observers::{Observers, SlotRef};
 use super::world::{Doomed, World};
+use crate::block::memory::{self, Class, Returned};
 use crate::block::{Header, Shared};
 use crate::seeded::{Bug, seeded};
 use crate::solo;
@@ -63,7 +64,7 @@ struct Kind {
     run: unsafe fn(&Node) -> Result<Shared, Box<dyn Any + Send>>,
     equal: unsafe fn(&Node, &Header, &Header) -> bool,
     drop_payload: unsafe fn(NonNull<Node>),
-    layout: Layout,
+    memory: Class,
 }
 
 struct KindOf<P>(PhantomData<P>);
@@ -76,7 +77,7 @@ impl<P: Payload> KindOf<P> {
         // SAFETY: as above.
         equal: |node, old, new| unsafe { node.payload_unchecked::<P>() }.equal(old, new),
         drop_payload: drop_payload::<P>,
-        layout: Layout::new::<NodeWith<P>>(),
+        memory: Class::of(Layout::new::<NodeWith<P>>()),
     };
 }
 
@@ -209,8 +210,10 @@ impl NodeRef {
             // SAFETY: a copy that is never dropped, and used while the world is kept.
             world: ManuallyDrop::new(unsafe { std::ptr::read(world) }),
         };
-        let record = Box::new(NodeWith { node, payload });
-        let node = NonNull::from(Box::leak(record)).cast::<Node>();
+        let record = memory::take(KindOf::<P>::KIND.memory).cast::<NodeWith<P>>();
+        // SAFETY: memory of this layout, and nobody else's.
+        unsafe { record.write(NodeWith { node, payload }) };
+        let node = record.cast::<Node>();
         // For `Node::as_ptr`.
         node.expose_provenance();
         // SAFETY: just made.
@@ -586,11 +589,11 @@ pub(crate) unsafe fn drop_contents(node: NonNull<Node>) {
 /// Once, after `drop_contents` and a grace period.
 pub(crate) unsafe fn free(node: NonNull<Node>) {
     // SAFETY: the caller's duty.
-    let layout = unsafe { node.as_ref() }.kind.layout;
+    let class = unsafe { node.as_ref() }.kind.memory;
     // SAFETY: the record's own fields; the payload is dropped already.
     unsafe { std::ptr::drop_in_place(node.as_ptr()) };
-    // SAFETY: allocated by `Box` with this layout.
-    unsafe { std::alloc::dealloc(node.as_ptr().cast(), layout) };
+    // SAFETY: taken with this class, and nobody else's now.
+    drop(unsafe { Returned::new(node.cast(), class) });
 }
 
 /// # Safety

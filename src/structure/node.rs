@@ -60,7 +60,6 @@ pub(crate) trait Payload: Send + Sync + Sized + 'static {
 /// The operations behind the record, one static per payload type.
 #[derive(Debug)]
 struct Kind {
-    role: NodeKind,
     run: unsafe fn(&Node) -> Result<Shared, Box<dyn Any + Send>>,
     equal: unsafe fn(&Node, &Header, &Header) -> bool,
     drop_payload: unsafe fn(NonNull<Node>),
@@ -71,7 +70,6 @@ struct KindOf<P>(PhantomData<P>);
 
 impl<P: Payload> KindOf<P> {
     const KIND: &'static Kind = &Kind {
-        role: P::ROLE,
         // SAFETY: a node of this kind has this payload.
         run: |node| unsafe { node.payload_unchecked::<P>() }.run(),
         // SAFETY: as above.
@@ -90,7 +88,8 @@ pub(crate) struct Source {
 
 pub(crate) type Sources = SmallVec<[Source; 1]>;
 
-/// Field order is a statement about cache lines: what a clean read looks at comes first.
+/// Field order is a statement about cache lines: a clean read, and whoever checks a source, looks at
+/// the first alone.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -109,27 +108,30 @@ pub(crate) struct Node {
     /// Computed: the memo is exact from this revision to `verified_at`. Written by the claim's
     /// owner, before `value`.
     pub(crate) valid_from: AtomicU64,
-    kind: &'static Kind,
-    /// Not counted: the world's register keeps it while any node has contents.
-    world: ManuallyDrop<Arc<World>>,
-    /// 1 + the highest level of the sources, when they were last recorded: a hint for waves.
-    pub(crate) level: AtomicU32,
-    /// Handles and edges.
-    strong: AtomicU32,
-    /// Place in the world's register.
-    index: u32,
-    /// What a run costs, in units of `COST_UNIT` ns, when last measured; 0 unknown. A hint.
-    cost: AtomicU16,
-    /// Signal: is it in the list to trim? See `listed`.
-    listed: AtomicU8,
     /// The chain of evaluations that owns this node's computation; 0 free.
     pub(crate) claim: AtomicU64,
-    pub(crate) observers: Observers,
+    /// Not counted: the world's register keeps it while any node has contents.
+    world: ManuallyDrop<Arc<World>>,
+    role: NodeKind,
+    /// Signal: is it in the list to trim? See `listed`.
+    listed: AtomicU8,
+    /// What a run costs, in units of `COST_UNIT` ns, when last measured; 0 unknown. A hint.
+    cost: AtomicU16,
+    /// Handles and edges.
+    strong: AtomicU32,
+    // The second line: what evaluations and markers need beyond that.
     /// Owned by the claim's owner, for an effect by its runner.
     pub(crate) sources: UnsafeCell<Sources>,
+    pub(crate) observers: Observers,
     /// Computed, effect: the marker's list. Signal: the list of signals to trim. Owned by the
     /// commit right.
     pub(crate) next: UnsafeCell<*const Node>,
+    kind: &'static Kind,
+    // The third: what is rarely looked at; behind it the payload.
+    /// 1 + the highest level of the sources, when they were last recorded: a hint for waves.
+    pub(crate) level: AtomicU32,
+    /// Place in the world's register.
+    index: u32,
     pub(crate) id: u64,
     /// Where it was made.
     pub(crate) place: &'static Location<'static>,
@@ -195,6 +197,7 @@ impl NodeRef {
             inherited_at: AtomicU64::new(0),
             valid_from: AtomicU64::new(valid_from),
             kind: KindOf::<P>::KIND,
+            role: P::ROLE,
             level: AtomicU32::new(0),
             strong: AtomicU32::new(1),
             index: 0,
@@ -301,7 +304,7 @@ impl Node {
 
     #[inline]
     pub(crate) fn role(&self) -> NodeKind {
-        self.kind.role
+        self.role
     }
 
     pub(crate) fn world(&self) -> &Arc<World> {

@@ -196,6 +196,7 @@ impl Clone for Shared {
 }
 
 impl Drop for Shared {
+    #[inline]
     fn drop(&mut self) {
         let header = self.header();
         // Acquire: the last owner sees what the others did with the value. A count of one is this
@@ -207,14 +208,27 @@ impl Drop for Shared {
             return;
         }
         let kind = header.kind;
-        // The memory comes back even when the value's own drop unwinds.
-        // SAFETY: the last count is gone, so the block is ours.
-        let _memory = unsafe { memory::Returned::new(self.0.cast(), kind.memory) };
-        if !kind.plain {
-            // SAFETY: the last count is gone, so the value is ours and dropped once.
-            unsafe { (kind.drop_value)(self.0) };
+        if kind.plain {
+            // SAFETY: the last count is gone, so the block is ours.
+            drop(unsafe { memory::Returned::new(self.0.cast(), kind.memory) });
+        } else {
+            // SAFETY: as above.
+            unsafe { drop_last(self.0) };
         }
     }
+}
+
+/// # Safety
+/// The last count must be gone, and be the caller's.
+#[cold]
+unsafe fn drop_last(block: NonNull<Header>) {
+    // SAFETY: the caller's duty.
+    let kind = unsafe { block.as_ref() }.kind;
+    // The memory comes back even when the value's own drop unwinds.
+    // SAFETY: as above.
+    let _memory = unsafe { memory::Returned::new(block.cast(), kind.memory) };
+    // SAFETY: as above; dropped once.
+    unsafe { (kind.drop_value)(block) };
 }
 
 impl Header {

@@ -1,7 +1,8 @@
 //! Waiting for what other threads make true.
 
+use crate::participants::{self, Participant};
 use crate::seeded::{Bug, seeded};
-use crate::solo::fence;
+use crate::solo::{fence, fence_of};
 use crate::sync::{AtomicUsize, Condvar, Mutex, Relaxed, wait_for};
 
 /// Waiting for a condition that other threads make true: register, check again, park.
@@ -50,21 +51,33 @@ impl Event {
 
     /// Wakes every waiter; the news must have been stored before the call.
     pub(crate) fn notify(&self) {
+        self.notify_of(participants::current());
+    }
+
+    /// The same for who knows this thread's participant.
+    #[inline]
+    pub(crate) fn notify_of(&self, me: &Participant) {
         if !seeded(Bug::NotifyUnfenced) {
             // Pairs with the fence in `wait`.
-            fence();
+            fence_of(me);
         }
         self.notify_unfenced();
     }
 
     /// The same without the fence: may miss a waiter that registers at this moment, so a fenced
     /// `notify` must follow later.
+    #[inline]
     pub(crate) fn notify_unfenced(&self) {
         // Relaxed: see `wait`; the count is only a hint whether to take the lock.
         if self.waiters.load(Relaxed) > 0 {
-            // The empty section orders this wake-up after a waiter's check and before its sleep.
-            drop(self.lock.lock());
-            self.condvar.notify_all();
+            self.wake();
         }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        // The empty section orders this wake-up after a waiter's check and before its sleep.
+        drop(self.lock.lock());
+        self.condvar.notify_all();
     }
 }

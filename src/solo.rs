@@ -2,7 +2,7 @@
 //! instructions. Protocol: docs/protocols/solo.md.
 
 use crate::barrier;
-use crate::participants;
+use crate::participants::{self, Participant};
 use crate::sync::{Acquire, AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Relaxed, Release, SeqCst, count, machine_fence};
 use std::ptr::null_mut;
 use std::sync::atomic::Ordering;
@@ -11,8 +11,14 @@ use std::sync::atomic::Ordering;
 /// ends that makes up for every fence left out (claim O1).
 #[inline(always)]
 pub(crate) fn fence() {
+    fence_of(participants::current());
+}
+
+/// The same for who knows this thread's participant.
+#[inline(always)]
+pub(crate) fn fence_of(me: &Participant) {
     // Relaxed: see `plainly`; a stale yes is made up for by the barrier of who said no.
-    if participants::current().solo.load(Relaxed) {
+    if me.solo.load(Relaxed) {
         barrier::light();
     } else {
         machine_fence(SeqCst);
@@ -22,8 +28,7 @@ pub(crate) fn fence() {
 /// Runs `plain`, a read-modify-write in several plain steps, if this thread is solo and stays so
 /// meanwhile; else `None`, and the caller does it in one step. No user code, no waiting inside.
 #[inline(always)]
-pub(crate) fn plainly<R>(plain: impl FnOnce() -> R) -> Option<R> {
-    let me = participants::current();
+pub(crate) fn plainly<R>(me: &Participant, plain: impl FnOnce() -> R) -> Option<R> {
     // Relaxed: a stale no costs an instruction; a stale yes is found out below.
     if !me.solo.load(Relaxed) {
         return None;
@@ -42,13 +47,13 @@ pub(crate) fn plainly<R>(plain: impl FnOnce() -> R) -> Option<R> {
 
 /// Stores `new` if the word is `old`; false if it is not.
 #[inline(always)]
-pub(crate) fn exchange(word: &AtomicU64, old: u64, new: u64, order: Ordering) -> bool {
+pub(crate) fn exchange(me: &Participant, word: &AtomicU64, old: u64, new: u64, order: Ordering) -> bool {
     // Relaxed: only a hint that spares the exchange; solo, this thread's own store or one it has
     // acquired.
     if word.load(Relaxed) != old {
         return false;
     }
-    plainly(|| {
+    plainly(me, || {
         // Relaxed: as above; who ends the solo sees it.
         let same = word.load(Relaxed) == old;
         if same {
@@ -63,12 +68,12 @@ pub(crate) fn exchange(word: &AtomicU64, old: u64, new: u64, order: Ordering) ->
 
 /// Sets a flag; false if it was set.
 #[inline(always)]
-pub(crate) fn take(flag: &AtomicBool, order: Ordering) -> bool {
+pub(crate) fn take(me: &Participant, flag: &AtomicBool, order: Ordering) -> bool {
     // Relaxed: only a hint that spares the exchange.
     if flag.load(Relaxed) {
         return false;
     }
-    plainly(|| {
+    plainly(me, || {
         // Relaxed: as in `exchange`.
         let free = !flag.load(Relaxed);
         // Relaxed: as above.
@@ -81,9 +86,9 @@ pub(crate) fn take(flag: &AtomicBool, order: Ordering) -> bool {
 
 /// Adds to a counter for statistics.
 #[inline]
-pub(crate) fn add(counter: &count::AtomicU64, n: u64) {
+pub(crate) fn add(me: &Participant, counter: &count::AtomicU64, n: u64) {
     // Relaxed: statistics.
-    if plainly(|| counter.store(counter.load(Relaxed) + n, Relaxed)).is_none() {
+    if plainly(me, || counter.store(counter.load(Relaxed) + n, Relaxed)).is_none() {
         // Relaxed: as above.
         counter.fetch_add(n, Relaxed);
     }
@@ -91,9 +96,14 @@ pub(crate) fn add(counter: &count::AtomicU64, n: u64) {
 
 /// Puts `first`, the head of a list that ends at a link which `link` sets, before what is there.
 #[inline]
-pub(crate) fn push<T>(head: &AtomicPtr<T>, first: *mut T, mut link: impl FnMut(*mut T)) {
+pub(crate) fn push<T>(
+    me: &Participant,
+    head: &AtomicPtr<T>,
+    first: *mut T,
+    mut link: impl FnMut(*mut T),
+) {
     // Relaxed: the exchange decides; solo, as in `exchange`.
-    let pushed = plainly(|| {
+    let pushed = plainly(me, || {
         // Relaxed: as above.
         link(head.load(Relaxed));
         // Release: pairs with the Acquire in `pull`.
@@ -116,12 +126,12 @@ pub(crate) fn push<T>(head: &AtomicPtr<T>, first: *mut T, mut link: impl FnMut(*
 
 /// Takes a list as a whole.
 #[inline]
-pub(crate) fn pull<T>(head: &AtomicPtr<T>) -> *mut T {
+pub(crate) fn pull<T>(me: &Participant, head: &AtomicPtr<T>) -> *mut T {
     // Relaxed: only a hint; an empty list is the common case.
     if head.load(Relaxed).is_null() {
         return null_mut();
     }
-    plainly(|| {
+    plainly(me, || {
         // Acquire: pairs with the Release in `push`.
         let first = head.load(Acquire);
         // Relaxed: nothing is told.
@@ -134,8 +144,8 @@ pub(crate) fn pull<T>(head: &AtomicPtr<T>) -> *mut T {
 
 /// Makes of a word what `next` makes of it; returns what it was.
 #[inline(always)]
-pub(crate) fn change(word: &AtomicU8, order: Ordering, next: impl Fn(u8) -> u8) -> u8 {
-    plainly(|| {
+pub(crate) fn change(me: &Participant, word: &AtomicU8, order: Ordering, next: impl Fn(u8) -> u8) -> u8 {
+    plainly(me, || {
         // Acquire, Release: as the exchange below would.
         let now = word.load(Acquire);
         // Release: as above.
@@ -157,8 +167,8 @@ pub(crate) fn change(word: &AtomicU8, order: Ordering, next: impl Fn(u8) -> u8) 
 
 /// Stores `new` if the word is `old`; false if it is not.
 #[inline(always)]
-pub(crate) fn exchange_byte(word: &AtomicU8, old: u8, new: u8, order: Ordering) -> bool {
-    plainly(|| {
+pub(crate) fn exchange_byte(me: &Participant, word: &AtomicU8, old: u8, new: u8, order: Ordering) -> bool {
+    plainly(me, || {
         // Acquire, Release: as the exchange below would.
         let same = word.load(Acquire) == old;
         if same {
@@ -173,8 +183,8 @@ pub(crate) fn exchange_byte(word: &AtomicU8, old: u8, new: u8, order: Ordering) 
 
 /// Adds 1 to a reference count, or takes 1 off; returns what it was.
 #[inline(always)]
-pub(crate) fn count(count: &count::AtomicU32, by: i32, order: Ordering) -> u32 {
-    plainly(|| {
+pub(crate) fn count(me: &Participant, count: &count::AtomicU32, by: i32, order: Ordering) -> u32 {
+    plainly(me, || {
         // Acquire: as the addition below would.
         let now = count.load(Acquire);
         // Release: as above.
@@ -186,8 +196,8 @@ pub(crate) fn count(count: &count::AtomicU32, by: i32, order: Ordering) -> u32 {
 
 /// Adds 1 to a reference count that is not 0 yet; false if it is.
 #[inline(always)]
-pub(crate) fn count_unless_0(count: &count::AtomicU32, order: Ordering) -> bool {
-    plainly(|| {
+pub(crate) fn count_unless_0(me: &Participant, count: &count::AtomicU32, order: Ordering) -> bool {
+    plainly(me, || {
         // Acquire: as in `count`.
         let now = count.load(Acquire);
         if now != 0 {

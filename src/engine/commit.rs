@@ -8,6 +8,7 @@
 use super::mark::Marker;
 use super::trim;
 use crate::block::{Header, Shared};
+use crate::participants;
 use crate::reclaim;
 use crate::seeded::{Bug, seeded};
 use crate::structure::node::Node;
@@ -110,7 +111,7 @@ fn answer_of(request: &Request) -> Answer {
 
 fn try_right(world: &World) -> bool {
     // Acquire: pairs with the Release of the holder before; his writes are visible.
-    solo::take(&world.right, Acquire)
+    solo::take(participants::current(), &world.right, Acquire)
 }
 
 fn queue(world: &World, request: &Request) {
@@ -399,7 +400,7 @@ impl<'w> Group<'w> {
         // Release: the flip. Whoever sees this revision sees its versions and all its marks
         // (claim C2); pairs with every Acquire load of the clock.
         world.clock.store(self.installed, Release);
-        let lone = world.config.history == 0 && world.holds.is_lone(0);
+        let lone = world.config.history == 0 && world.holds.is_lone(participants::current(), 0);
         each_installed(start, end, |_, write, block| self.supersede(write, block, lone));
         self.count(self.installed - self.visible);
         self.visible = self.installed;
@@ -475,7 +476,7 @@ fn drop_older(block: &Header) -> bool {
         return false;
     }
     // Release: whoever walks sees a clock that is beyond the version.
-    if solo::plainly(|| block.older.store(null_mut(), Release)).is_none() {
+    if solo::plainly(participants::current(), || block.older.store(null_mut(), Release)).is_none() {
         return false;
     }
     reclaim::retired(older.as_ptr());

@@ -9,6 +9,7 @@ use super::frame::{self, Frame, Recorded, Tracker, View};
 use super::{private, read};
 use crate::block::{Header, Shared};
 use crate::error::{ReadError, panic_message};
+use crate::participants::{self, Participant};
 use crate::reclaim;
 use crate::seeded::{Bug, seeded};
 use crate::structure::holds::Kept;
@@ -65,17 +66,23 @@ impl Memo {
 /// (evaluate.md, claim E2).
 #[inline]
 pub(crate) fn usable(node: &Node, revision: u64) -> Option<Memo> {
+    look(node, revision).ok()
+}
+
+/// The same; else when the node was verified by then.
+#[inline(always)]
+fn look(node: &Node, revision: u64) -> Result<Memo, u64> {
     // Acquire: pairs with the Release in `publish`: a memo at least as new follows.
     let verified_at = node.verified_at.load(Acquire);
     // Acquire: as above; the memo, its `valid_from` and the stamps taken over are visible.
-    let block = NonNull::new(node.value.load(Acquire))?;
+    let block = NonNull::new(node.value.load(Acquire)).ok_or(verified_at)?;
     // Acquire: a value newer than the memo's asks for more than needed.
     let valid_from = node.valid_from.load(Acquire);
     let too_new = valid_from > revision && !seeded(Bug::ValidFromIgnored);
-    if too_new || (node.stamp() > verified_at && revision > verified_at) {
-        return None;
+    if too_new || (node.stamp_of_computed() > verified_at && revision > verified_at) {
+        return Err(verified_at);
     }
-    Some(Memo { block, valid_from })
+    Ok(Memo { block, valid_from })
 }
 
 /// The right to evaluate a node and to publish the result. Its owner never waits.
@@ -89,7 +96,7 @@ impl<'a> Claim<'a> {
         // SeqCst: pairs with the fence of `Marker::is_still_dirty`: either that sees the node
         // claimed, or this claim's evaluation, and all who build on it, see the mark (claim
         // M3). Pairs as Acquire with the Release in `drop`, too: the owner before is done.
-        let free = solo::exchange(&node.claim, 0, view.chain, SeqCst);
+        let free = solo::exchange(view.me, &node.claim, 0, view.chain, SeqCst);
         // The stand-in would hide what a release without order does.
         if free && !seeded(Bug::NoClaimFence) && !seeded(Bug::ClaimRelaxed) {
             crate::sync::fence_of_claim();
@@ -110,19 +117,19 @@ impl<'a> Claim<'a> {
 impl Drop for Claim<'_> {
     #[inline]
     fn drop(&mut self) {
-        release(self.node);
+        release(participants::current(), self.node);
     }
 }
 
-#[inline]
-fn release(node: &Node) {
+#[inline(always)]
+fn release(me: &Participant, node: &Node) {
     frame::count_claim(-1);
     if seeded(Bug::ClaimLost) && node.has_failed() {
         return;
     }
     // Release: pairs with the next owner's Acquire.
     node.claim.store(0, if seeded(Bug::ClaimRelaxed) { Relaxed } else { Release });
-    node.world().progress.notify();
+    node.world().progress.notify_of(me);
 }
 
 /// One node being brought up to date.
@@ -174,7 +181,8 @@ pub(crate) fn changed_after(view: &View, node: &Node, revision: u64) -> Option<b
 fn bring_up_to_date(view: &View, node: &Node) -> Result<Found, ReadError> {
     loop {
         let walk = Walk::begin(view);
-        match walk.start(node) {
+        // Relaxed: looked at again under the claim.
+        match walk.start(node, node.verified_at.load(Relaxed)) {
             Start::Usable => {}
             Start::Cycle => return Err(cycle(node)),
             Start::Begun => return Ok(walk.drive()),
@@ -222,6 +230,8 @@ crate::sync::per_thread! {
     static STEPS: UnsafeCell<ManuallyDrop<Vec<Step<'static>>>> =
         UnsafeCell::new(ManuallyDrop::new(Vec::new()));
     static STEPS_END: StepsEnd = StepsEnd;
+    /// Kept for its memory.
+    static SPARE: Cell<Option<Box<Sources>>> = Cell::new(None);
 }
 
 struct StepsEnd;
@@ -240,9 +250,8 @@ struct Walk<'a> {
     /// The thread's; other walks push and pop above while user code runs.
     steps: NonNull<Vec<Step<'static>>>,
     base: usize,
-    /// Are there subscriptions to end once the innermost step is left?
-    ends: Cell<bool>,
-    ended: Cell<Sources>,
+    /// The subscriptions to end once the innermost step is left.
+    ended: Cell<Option<Box<Sources>>>,
 }
 
 /// What a finished step tells the one that asked.
@@ -281,7 +290,7 @@ impl<'a> Walk<'a> {
             // The destructor is to run. A thread that is past it does without.
             let _ = STEPS_END.try_with(|_| ());
         }
-        Self { view, steps, base, ends: Cell::new(false), ended: Cell::default() }
+        Self { view, steps, base, ended: Cell::new(None) }
     }
 
     #[inline]
@@ -301,8 +310,9 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes the node's claim, unless it is up to date or somebody else's, and begins its step.
+    /// `seen`: when it was verified by the look that found it out of date.
     #[inline]
-    fn start(&self, node: &'a Node) -> Start {
+    fn start(&self, node: &'a Node, seen: u64) -> Start {
         let view = self.view;
         // Relaxed: this chain's own number was stored by this thread.
         if node.claim.load(Relaxed) == view.chain || view.is_inside(node) {
@@ -313,15 +323,15 @@ impl<'a> Walk<'a> {
             return Start::Private;
         };
         // Relaxed: written by the claim's owners only.
-        let first = node.value.load(Relaxed).is_null();
-        if !first && usable(node, view.revision).is_some() {
+        let verified_at = node.verified_at.load(Relaxed);
+        if verified_at != seen && usable(node, view.revision).is_some() {
             return Start::Usable;
         }
-        // Relaxed: as above.
-        let verified_at = node.verified_at.load(Relaxed);
         if verified_at > view.revision {
             return Start::Private;
         }
+        // Relaxed: as above.
+        let first = node.value.load(Relaxed).is_null();
         let at = if first { RUN } else { 0 };
         self.push(Step { claim, at, verified_at, valid_from: 0, published: true });
         Start::Begun
@@ -365,11 +375,10 @@ impl<'a> Walk<'a> {
         let node = steps[last].claim.node;
         // SAFETY: shorter, and what is cut off is released here and not dropped.
         unsafe { steps.set_len(last) };
-        release(node);
-        if self.ends.get() {
+        release(self.view.me, node);
+        if let Some(ended) = self.ended.take() {
             // Without the claim, for it may drop nodes.
-            self.ends.set(false);
-            unsubscribe(node.world(), self.ended.take());
+            end(node.world(), ended);
         }
         last == self.base
     }
@@ -391,12 +400,13 @@ impl<'a> Walk<'a> {
             let revision = self.view.revision;
             let told = if source.node.role() == NodeKind::Signal {
                 read::version_told(&source.node, revision)
-            } else if let Some(memo) = usable(&source.node, revision) {
-                (memo.changed_at(), memo.valid_from)
             } else {
-                match self.descend(&source.node) {
-                    Some(check) => return check,
-                    None => continue,
+                match look(&source.node, revision) {
+                    Ok(memo) => (memo.changed_at(), memo.valid_from),
+                    Err(seen) => match self.descend(&source.node, seen) {
+                        Some(check) => return check,
+                        None => continue,
+                    },
                 }
             };
             if step.hears(&Told { changed_at: told.0, valid_from: told.1, published: true }) {
@@ -407,8 +417,8 @@ impl<'a> Walk<'a> {
 
     /// A source that is not up to date; `None`: look again.
     #[inline]
-    fn descend(&self, source: &'a Node) -> Option<Check> {
-        match self.start(source) {
+    fn descend(&self, source: &'a Node, seen: u64) -> Option<Check> {
+        match self.start(source, seen) {
             Start::Begun => Some(Check::Descended),
             Start::Usable => None,
             Start::Cycle => Some(Check::Changed),
@@ -457,8 +467,9 @@ impl<'a> Walk<'a> {
         let dropped = subscribe(node, recorded);
         let found = publish(self.view, step, block, valid_from);
         if let Some(dropped) = dropped {
-            self.ends.set(true);
-            self.ended.set(dropped);
+            let mut ended = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
+            *ended = dropped;
+            self.ended.set(Some(ended));
         }
         found
     }
@@ -600,7 +611,11 @@ fn publish(view: &View, step: &Step<'_>, block: Shared, valid_from: u64) -> Foun
             // it run; but the memo before was exact until that change, so this one is not older.
             let valid_from = valid_from.max(old.map_or(0, |_| step.changed_from()));
             debug_assert!(valid_from <= view.revision, "a node verified here is not run again");
-            (replace(view, step, old, block, valid_from), valid_from)
+            let memo = match replace_alone(view, node, old, block, valid_from) {
+                Ok(memo) => memo,
+                Err(block) => replace(view, step, old, block, valid_from),
+            };
+            (memo, valid_from)
         }
     };
     // SAFETY: exact at the view's revision, which is held.
@@ -608,8 +623,48 @@ fn publish(view: &View, step: &Step<'_>, block: Shared, valid_from: u64) -> Foun
     Found { kept, changed_at, valid_from, published: true }
 }
 
+/// The same where nothing but this view's revision is held or kept and no commit is newer: there
+/// is no mark to take over, and the value before is nobody's. Gives the block back if there is
+/// somebody else, or more to do.
+#[inline(always)]
+fn replace_alone(
+    view: &View,
+    node: &Node,
+    old: Option<NonNull<Header>>,
+    block: Shared,
+    valid_from: u64,
+) -> Result<NonNull<Header>, Shared> {
+    // SAFETY: the claim protects the memo.
+    let old = old.filter(|old| unsafe { old.as_ref() }.is_plain());
+    // Relaxed: no commit of this thread's runs now, and others' are excluded below.
+    let (true, Some(old)) = (view.lone && view.world.clock.load(Relaxed) == view.revision, old)
+    else {
+        return Err(block);
+    };
+    // Relaxed: published by `value` below.
+    block.header().stamp.store(valid_from, Relaxed);
+    // SAFETY: nobody else has the block yet.
+    unsafe { block.header().set_from(valid_from) };
+    let alone = solo::plainly(view.me, || {
+        // Release: as in `replace`.
+        node.valid_from.store(valid_from, Release);
+        // Release: as above.
+        node.value.store(block.header().as_ptr().as_ptr(), Release);
+        // Release: as above.
+        node.verified_at.store(view.revision, Release);
+    });
+    if alone.is_none() {
+        return Err(block);
+    }
+    reclaim::retired(old.as_ptr());
+    reclaim::freed(old.as_ptr());
+    // SAFETY: nobody else was there when it was replaced, and this thread has nothing of an older
+    // revision (claim O3 of solo.md): the graph's count is ours to give up.
+    drop(unsafe { Shared::from_raw(old) });
+    Ok(block.into_raw())
+}
+
 /// Publishes a changed value.
-#[inline]
 fn replace(
     view: &View,
     step: &Step<'_>,
@@ -629,24 +684,13 @@ fn replace(
     }
     let new = block.into_raw();
     // Release: publishes the memo; pairs with the Acquire in `usable`.
-    let store = || node.value.store(new.as_ptr(), Release);
-    // SAFETY: the claim protects the memo.
-    let lone = view.lone && old.is_some_and(|old| unsafe { old.as_ref() }.is_plain());
-    if let (true, Some(_), Some(old)) = (lone, lone.then(|| solo::plainly(store)).flatten(), old) {
-        reclaim::retired(old.as_ptr());
-        reclaim::freed(old.as_ptr());
-        // SAFETY: nobody else was there when it was replaced, and this thread has nothing of an
-        // older revision (claim O3): the graph's count is ours to give up.
-        drop(unsafe { Shared::from_raw(old) });
-    } else if let Some(old) = old {
-        store();
+    node.value.store(new.as_ptr(), Release);
+    if let Some(old) = old {
         // Nobody who finds the node clean for the old memo is at this stamp or beyond.
         let until = node.stamp().max(view.revision + 1);
         // Relaxed: written by the claim's owners only.
         let verified_at = node.verified_at.load(Relaxed);
         view.retire(old, if seeded(Bug::UntilShort) { verified_at } else { until });
-    } else {
-        store();
     }
     // Release: whoever sees the node verified sees memo and stamps.
     node.verified_at.store(view.revision, Release);
@@ -710,6 +754,12 @@ pub(crate) fn unsubscribe(world: &World, dropped: Sources) {
         // Relaxed: statistics.
         world.edges.fetch_sub(1, Relaxed);
     }
+}
+
+#[cold]
+fn end(world: &World, mut ended: Box<Sources>) {
+    unsubscribe(world, std::mem::take(&mut *ended));
+    let _ = SPARE.try_with(|spare| spare.set(Some(ended)));
 }
 
 /// User code; a panic counts as a change.
@@ -779,7 +829,8 @@ fn measured(node: &Node) -> Result<Shared, Box<dyn Any + Send>> {
 /// Brings a level's node up to date if nobody else does.
 pub(crate) fn refresh(view: &View, node: &Node) {
     let walk = Walk::begin(view);
-    if let Start::Begun = walk.start(node) {
+    // Relaxed: looked at again under the claim.
+    if let Start::Begun = walk.start(node, u64::MAX) {
         drop(walk.drive());
     }
 }

@@ -9,6 +9,7 @@ use super::overlay::{self, Overlay};
 use super::owner::Owner;
 use crate::block::{Header, Shared};
 use crate::error::WriteError;
+use crate::participants::{self, Participant};
 use crate::solo;
 use crate::structure::holds::Held;
 use crate::structure::node::{Node, NodeRef, Source, Sources};
@@ -25,6 +26,8 @@ use std::sync::Arc;
 pub(crate) struct View<'w> {
     pub(crate) world: &'w Arc<World>,
     pub(crate) revision: u64,
+    /// The thread that reads.
+    pub(crate) me: &'static Participant,
     /// The chain of evaluations that reads here; names the owner of claims.
     pub(crate) chain: u64,
     overlay: OnceCell<Arc<Overlay>>,
@@ -53,12 +56,18 @@ impl std::fmt::Debug for View<'_> {
 impl<'w> View<'w> {
     #[inline(always)]
     pub(crate) fn new(world: &'w Arc<World>, revision: u64) -> Self {
-        Self::made(world, revision, false)
+        Self::made(participants::current(), world, revision, false)
     }
 
     #[inline(always)]
-    fn made(world: &'w Arc<World>, revision: u64, lone: bool) -> Self {
+    fn made(
+        me: &'static Participant,
+        world: &'w Arc<World>,
+        revision: u64,
+        lone: bool,
+    ) -> Self {
         Self {
+            me,
             world,
             revision,
             chain: next_chain(),
@@ -78,7 +87,7 @@ impl<'w> View<'w> {
     /// At a revision that is held for this view alone.
     #[inline(always)]
     pub(crate) fn held(world: &'w Arc<World>, held: &Held<'_>) -> Self {
-        Self::made(world, held.revision, world.holds.is_lone(1))
+        Self::made(held.me(), world, held.revision, world.holds.is_lone(held.me(), 1))
     }
 
     /// Forgets what one effect left, before the next is run at the same revision.
@@ -148,7 +157,7 @@ impl Drop for View<'_> {
         ];
         for (mine, total) in pairs {
             if mine.get() > 0 {
-                solo::add(total, u64::from(mine.get()));
+                solo::add(self.me, total, u64::from(mine.get()));
             }
         }
         if let Some((first, last)) = self.retired.get() {
@@ -274,26 +283,10 @@ impl Frame {
         }
     }
 
-    /// Runs the function of a computed whose sources are fixed, and read already.
+    /// Runs `f` in a frame that does not track.
+    #[inline]
     pub(crate) fn without_tracking<R>(f: impl FnOnce() -> R) -> R {
-        struct Resume(*const Tracker);
-        impl Drop for Resume {
-            fn drop(&mut self) {
-                // SAFETY: the tracker outlives the frame that names it.
-                if let Some(tracker) = unsafe { self.0.as_ref() } {
-                    tracker.paused.set(false);
-                }
-            }
-        }
-        // SAFETY: looked at at once.
-        let tracker = unsafe { Self::top() }.and_then(Self::tracker);
-        let tracker = tracker.map_or(null(), std::ptr::from_ref);
-        // SAFETY: as above.
-        if let Some(tracker) = unsafe { tracker.as_ref() } {
-            tracker.paused.set(true);
-        }
-        let _resume = Resume(tracker);
-        f()
+        Self { tracker: null(), ..Self::current() }.enter(f)
     }
 
     /// A frame that shares nothing with what surrounds it but the entered graph.
@@ -349,7 +342,7 @@ impl Frame {
     #[inline]
     pub(crate) fn tracker(&self) -> Option<&Tracker> {
         // SAFETY: trackers outlive the frames that name them.
-        unsafe { self.tracker.as_ref() }.filter(|tracker| !tracker.paused.get())
+        unsafe { self.tracker.as_ref() }
     }
 
     pub(crate) fn owner(&self) -> Option<&Arc<Owner>> {
@@ -488,8 +481,6 @@ pub(crate) struct Tracker {
     /// How many reads were those of the last run, in order.
     same: Cell<usize>,
     pub(crate) valid_from: Cell<u64>,
-    /// Set while a function of fixed sources runs: only those count.
-    paused: Cell<bool>,
     /// What is beyond the common case; `None` as long as nothing is.
     beyond: RefCell<Option<Box<Beyond>>>,
 }
@@ -579,7 +570,6 @@ impl Tracker {
             expected: Cell::new(old_len),
             same: Cell::new(0),
             valid_from: Cell::new(0),
-            paused: Cell::new(false),
             beyond: RefCell::new(None),
         }
     }

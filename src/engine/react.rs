@@ -9,7 +9,7 @@ use super::owner::{Owned, Owner};
 use super::{read, wave, write};
 use crate::block::{Header, Shared};
 use crate::error::{Failure, WriteError, panic_message};
-use crate::participants::{self, NOBODY, ThreadNumber};
+use crate::participants::{self, NOBODY, Participant, ThreadNumber};
 use crate::seeded::{Bug, seeded};
 use crate::solo;
 use crate::structure::node::{Node, NodeKind, NodeRef, Payload, Sources};
@@ -259,7 +259,7 @@ pub(crate) fn ask(effect: &Node, rounds: u32, asker: ThreadNumber) {
 pub(crate) fn enqueue(effect: &Node, into: &mut Queue) {
     let record = record(effect);
     // AcqRel: pairs with the exchange in `begin`: a run that begins after it sees this mark.
-    if solo::change(&record.status, AcqRel, |now| now | status::QUEUED) & status::QUEUED != 0 {
+    if solo::change(participants::current(), &record.status, AcqRel, |now| now | status::QUEUED) & status::QUEUED != 0 {
         return;
     }
     // SAFETY: found by the marker under its pin, or counted by the caller.
@@ -288,7 +288,7 @@ impl Queue {
     /// Queues all of them in one step.
     pub(crate) fn leave_to(&mut self, world: &World) {
         let (Some(first), Some(last)) = (self.first.take(), self.last.take()) else { return };
-        solo::push(&world.pending, first.as_ptr(), |head| link(last, head));
+        solo::push(participants::current(), &world.pending, first.as_ptr(), |head| link(last, head));
     }
 }
 
@@ -301,7 +301,7 @@ fn link(node: NonNull<Node>, to: *mut Node) {
 
 /// The queued effects, in creation order.
 pub(crate) fn take_pending(world: &World, into: &mut Vec<EffectRef>) {
-    let mut at = solo::pull(&world.pending);
+    let mut at = solo::pull(participants::current(), &world.pending);
     while let Some(node) = NonNull::new(at) {
         // SAFETY: queued effects are counted by the queue.
         let next = unsafe { &node.as_ref().next };
@@ -414,7 +414,7 @@ impl EffectRef {
     }
 
     fn begin_and_run(&self, revision: u64) {
-        if self.begin(0) {
+        if self.begin(participants::current(), 0) {
             let view = View::new(self.world(), revision);
             // What it writes was caused by the run that makes it.
             let next = self.run(&view, rounds_here().saturating_sub(1));
@@ -426,18 +426,19 @@ impl EffectRef {
 
     /// Becomes the runner; false if disposed, or if somebody else is and will look again.
     /// `taken` is QUEUED for who has taken the effect out of the queue, else 0.
-    fn begin(&self, taken: u8) -> bool {
+    #[inline]
+    fn begin(&self, me: &Participant, taken: u8) -> bool {
         let word = &self.record().status;
         // Relaxed: the exchange decides.
         let now = word.load(Relaxed);
         let idle = now & !status::QUEUED == 0;
         // AcqRel: as below.
-        (idle && solo::exchange_byte(word, now, (now & !taken) | status::RUNNING, AcqRel))
-            || self.begin_beside_others(taken)
+        (idle && solo::exchange_byte(me, word, now, (now & !taken) | status::RUNNING, AcqRel))
+            || self.begin_beside_others(me, taken)
     }
 
     #[cold]
-    fn begin_beside_others(&self, taken: u8) -> bool {
+    fn begin_beside_others(&self, me: &Participant, taken: u8) -> bool {
         let word = &self.record().status;
         let spin = Spin::default();
         // Relaxed: the exchange decides.
@@ -460,7 +461,7 @@ impl EffectRef {
             // AcqRel: pairs with the runner before (its run is visible), with the one now running
             // (it sees AGAIN and what led to it), and with `enqueue`: marks from before are seen
             // by this run, marks after it queue the effect again.
-            if solo::exchange_byte(word, now, next, AcqRel) {
+            if solo::exchange_byte(me, word, now, next, AcqRel) {
                 return !running;
             }
             // Relaxed: as above.
@@ -472,7 +473,7 @@ impl EffectRef {
     pub(crate) fn react(&self, view: &View<'_>) {
         let revision = view.revision;
         let record = self.record();
-        if !self.begin(status::QUEUED) {
+        if !self.begin(view.me, status::QUEUED) {
             return;
         }
         // Relaxed: the runner's own; a newer one has looked at more than we would.
@@ -682,7 +683,7 @@ impl EffectRef {
         let record = self.record();
         // AcqRel: pairs with `begin` and `dispose`.
         let over = |now| now & !(status::RUNNING | status::AGAIN);
-        let before = solo::change(&record.status, AcqRel, over);
+        let before = solo::change(view.me, &record.status, AcqRel, over);
         // Whoever ran the effect notifies with a fence at the end of its wave.
         self.world().progress.notify_unfenced();
         if before & status::DISPOSED != 0 {

@@ -164,7 +164,7 @@ fn current(signal: &Node, revision: u64) -> Option<NonNull<Header>> {
     let head = signal.value.load(Acquire);
     // Not newer than the held revision, so kept for it until something newer is held (holds.md,
     // claim H2).
-    (signal.stamp() <= revision || seeded(Bug::ReadHead)).then(|| {
+    (signal.stamp_of_signal() <= revision || seeded(Bug::ReadHead)).then(|| {
         // SAFETY: a signal has a version at all times.
         unsafe { NonNull::new_unchecked(head) }
     })

@@ -10,6 +10,7 @@ use super::frame::{self, Frame, View};
 use super::react::{self, EffectRef, Queue, RunOn, Runs};
 use super::trim;
 use crate::error::{Failure, Looping};
+use crate::participants;
 use crate::pool;
 use crate::seeded::{Bug, seeded};
 use crate::structure::node::{NodeKind, NodeRef};
@@ -52,7 +53,7 @@ pub(crate) fn run_pending(world: &Arc<World>, mut whose: Whose) {
         // second look finds what this thread queued (claim W1).
         fence();
         // Acquire: pairs with the Release of the runner before.
-        if !solo::take(&world.running, Acquire) {
+        if !solo::take(participants::current(), &world.running, Acquire) {
             return;
         }
         let left_over = {
@@ -160,7 +161,7 @@ fn wave(world: &Arc<World>, effects: &[EffectRef]) {
     let counters = &world.counters;
     let parallel = levels.is_some_and(|levels| levels.refresh(world, held.revision));
     let waves = if parallel { &counters.waves_parallel } else { &counters.waves_sequential };
-    solo::add(waves, 1);
+    solo::add(held.me(), waves, 1);
     let mut view = View::held(world, &held);
     for effect in effects {
         view.renew();

@@ -67,5 +67,5 @@ pub fn transaction<R, E>(f: impl FnMut() -> Result<R, E>) -> Result<R, E> {
 /// assert_eq!(c.get(), 3);
 /// ```
 pub fn untracked<R>(f: impl FnOnce() -> R) -> R {
-    Frame { tracker: std::ptr::null(), ..Frame::current() }.enter(f)
+    Frame::without_tracking(f)
 }

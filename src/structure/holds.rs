@@ -6,11 +6,11 @@
 
 use crate::block::{Header, Shared};
 use crate::participants::{
-    self, HELD, HeldSlot, KEPT, NOTHING, OR_NEWER, free_slot, registry, take_slot,
+    self, HELD, HeldSlot, KEPT, NOTHING, OR_NEWER, Participant, free_slot, registry, take_slot,
 };
 use crate::reclaim::Guard;
 use crate::seeded::{Bug, seeded};
-use crate::solo::fence;
+use crate::solo::{fence, fence_of};
 use crate::sync::{Acquire, AtomicU64, Mutex, Relaxed, Release, count};
 use std::ptr::{NonNull, null_mut};
 
@@ -28,6 +28,7 @@ pub(crate) struct Holds {
 /// A revision held by this thread; not `Send`.
 #[derive(Debug)]
 pub(crate) struct Held<'g> {
+    me: &'static Participant,
     holds: &'g Holds,
     /// `None`: in the shared list.
     slot: Option<usize>,
@@ -50,17 +51,18 @@ impl Holds {
     }
 
     /// Holds the newest revision for this thread.
+    #[inline]
     pub(crate) fn newest(&self, clock: &AtomicU64) -> Held<'_> {
         let participant = participants::current();
         let slot = take_slot(&participant.held_used, HELD);
         let revision = match slot {
-            Some(slot) => self.announce(&participant.held[slot], clock),
+            Some(slot) => self.announce(participant, &participant.held[slot], clock),
             None => self.share(clock),
         };
-        Held { holds: self, slot, revision, _thread: std::marker::PhantomData }
+        Held { me: participant, holds: self, slot, revision, _thread: std::marker::PhantomData }
     }
 
-    fn announce(&self, held: &HeldSlot, clock: &AtomicU64) -> u64 {
+    fn announce(&self, me: &Participant, held: &HeldSlot, clock: &AtomicU64) -> u64 {
         // Release: a scan that sees this graph in place of the one before sees that the reads
         // under that hold are over; pairs with `scan`.
         held.graph.store(self.id(), Release);
@@ -74,7 +76,7 @@ impl Holds {
         if !seeded(Bug::NoHoldFence) {
             // Pairs with the fence of `scan`: either the scan sees this hold, or the clock read
             // below is the scan's or newer (claim H1).
-            fence();
+            fence_of(me);
         }
         // Acquire: pairs with the flip; all of that commit is visible.
         let revision = clock.load(Acquire);
@@ -116,8 +118,7 @@ impl Holds {
     /// a value that is replaced, and not exact at these revisions, is nobody's (claim O3 of
     /// docs/protocols/solo.md).
     #[inline]
-    pub(crate) fn is_lone(&self, own: u32) -> bool {
-        let me = participants::current();
+    pub(crate) fn is_lone(&self, me: &Participant, own: u32) -> bool {
         // Relaxed: what decides is asked again where it matters, see `solo::plainly`.
         me.solo.load(Relaxed)
             && me.held_used.get().count_ones() == own
@@ -164,12 +165,21 @@ impl Holds {
     }
 }
 
+impl Held<'_> {
+    /// The thread that holds.
+    #[inline]
+    pub(crate) fn me(&self) -> &'static Participant {
+        self.me
+    }
+}
+
 impl Drop for Held<'_> {
+    #[inline]
     fn drop(&mut self) {
         let Some(slot) = self.slot else {
             return self.holds.unshare(self.revision);
         };
-        let participant = participants::current();
+        let participant = self.me;
         // Release: what was read under this hold was read before; pairs with `scan`.
         participant.held[slot].revision.store(NOTHING, Release);
         free_slot(&participant.held_used, slot);

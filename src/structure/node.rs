@@ -8,6 +8,7 @@ use super::observers::{Observers, SlotRef};
 use super::world::{Doomed, World};
 use crate::block::memory::{self, Class, Returned};
 use crate::block::{Header, Shared};
+use crate::participants;
 use crate::seeded::{Bug, seeded};
 use crate::solo;
 use crate::sync::count::{AtomicU16, AtomicU32};
@@ -233,7 +234,7 @@ impl NodeRef {
         let strong = unsafe { &node.as_ref().strong };
         // Acquire: pairs with nothing stronger than the count itself; the record was published by
         // the slot or the registry.
-        solo::count_unless_0(strong, Acquire).then_some(Self(node))
+        solo::count_unless_0(participants::current(), strong, Acquire).then_some(Self(node))
     }
 
     /// Takes over a count that was given away by forgetting a `NodeRef`.
@@ -272,7 +273,7 @@ impl Deref for NodeRef {
 impl Clone for NodeRef {
     fn clone(&self) -> Self {
         // Relaxed: a new count is made from an existing one.
-        let before = solo::count(&self.strong, 1, Relaxed);
+        let before = solo::count(participants::current(), &self.strong, 1, Relaxed);
         assert!(before < u32::MAX / 2, "fewer than 2^31 handles and edges of one node");
         Self(self.0)
     }
@@ -281,7 +282,7 @@ impl Clone for NodeRef {
 impl Drop for NodeRef {
     fn drop(&mut self) {
         // AcqRel: the last owner sees what all others did; pairs with itself.
-        if solo::count(&self.strong, -1, AcqRel) == 1 {
+        if solo::count(participants::current(), &self.strong, -1, AcqRel) == 1 {
             unlink_all(self.0);
         }
     }
@@ -321,7 +322,7 @@ impl Node {
     /// A further count on a node somebody counts already.
     pub(crate) fn counted(&self) -> NodeRef {
         // Relaxed: `self` is alive, so a count exists.
-        solo::count(&self.strong, 1, Relaxed);
+        solo::count(participants::current(), &self.strong, 1, Relaxed);
         NodeRef(self.as_ptr())
     }
 
@@ -376,13 +377,29 @@ impl Node {
     /// The newest stamp: what may concern this node, visible or not.
     #[inline]
     pub(crate) fn stamp(&self) -> u64 {
+        if self.role() == NodeKind::Signal {
+            return self.stamp_of_signal();
+        }
         // SeqCst: pairs with the fence of `Marker::is_still_dirty`, after a claim (claim M3). As
         // Acquire, with the marker's Release; the marks of that commit before are visible.
         let marked = self.marked_at.load(SeqCst);
-        if self.role() == NodeKind::Signal {
-            return marked;
-        }
         // Acquire: pairs with the Release of the claim's owner.
+        marked.max(self.inherited_at.load(Acquire))
+    }
+
+    /// The same of a signal.
+    #[inline]
+    pub(crate) fn stamp_of_signal(&self) -> u64 {
+        // SeqCst: as in `stamp`.
+        self.marked_at.load(SeqCst)
+    }
+
+    /// The same of a computed or effect.
+    #[inline]
+    pub(crate) fn stamp_of_computed(&self) -> u64 {
+        // SeqCst: as in `stamp`.
+        let marked = self.marked_at.load(SeqCst);
+        // Acquire: as in `stamp`.
         marked.max(self.inherited_at.load(Acquire))
     }
 

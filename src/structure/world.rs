@@ -9,6 +9,7 @@ use super::node::{self, Node, NodeKind, NodeRef, Share};
 use crate::block::Header;
 use crate::event::Event;
 use crate::error::{Failure, Looping, panic_message};
+use crate::participants;
 use crate::reclaim;
 use crate::sync::count;
 use crate::solo;
@@ -63,11 +64,11 @@ impl Chain {
 
     /// Adds the list that starts at `first` and ends at `last`; the caller owns all of it.
     pub(crate) fn push(&self, first: NonNull<Header>, last: NonNull<Header>) {
-        solo::push(&self.0, first.as_ptr(), |head| last_next(last, head));
+        solo::push(participants::current(), &self.0, first.as_ptr(), |head| last_next(last, head));
     }
 
     pub(crate) fn take(&self) -> *mut Header {
-        solo::pull(&self.0)
+        solo::pull(participants::current(), &self.0)
     }
 }
 

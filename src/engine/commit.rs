@@ -11,7 +11,7 @@ use crate::block::{Header, Shared};
 use crate::participants;
 use crate::reclaim;
 use crate::seeded::{Bug, seeded};
-use crate::structure::node::Node;
+use crate::structure::node::{Node, NodeRef};
 use crate::structure::request::{Answer, Condition, Request, Write, state};
 use crate::structure::world::World;
 use crate::solo::{self, fence};
@@ -42,6 +42,42 @@ pub(crate) fn commit(world: &Arc<World>, writes: &mut [Write], rounds: u32) -> A
     queue(world, &request);
     wait(world, &request);
     answer_of(&request)
+}
+
+/// Commits one unconditional write if nobody else is committing or waits to: a group of one,
+/// without the request that others would look at. Gives the block back otherwise.
+#[inline]
+pub(crate) fn commit_alone(signal: &NodeRef, block: Shared, rounds: u32) -> Result<u64, Shared> {
+    let world = signal.world();
+    let me = participants::current();
+    // Relaxed: a request missed here is seen by `look_again`.
+    if !world.inbox.load(Relaxed).is_null() || !solo::take(me, &world.right, Acquire) {
+        return Err(block);
+    }
+    let right = Right(world);
+    // Relaxed: only the holder of the right writes the clock.
+    let revision = world.clock.load(Relaxed) + 1;
+    let header = install_block(signal, block, revision);
+    // Acquire: the slots of those counted are found; pairs with `resubscribe`.
+    let subscriptions = world.subscriptions.load(Acquire);
+    if !seeded(Bug::NoMarkFence) {
+        // As in `Group::mark`.
+        solo::fence_of(me);
+    }
+    if signal.observers.any() {
+        let mut marker = Marker::new(world, revision);
+        marker.mark_from(signal, rounds, me.number());
+        marker.finish(subscriptions);
+    }
+    // Release: the flip, as in `Group::show`.
+    world.clock.store(revision, Release);
+    let lone = world.config.history == 0 && world.holds.is_lone(me, 0);
+    // SAFETY: the newest version of a counted signal, under the right.
+    supersede(world, signal, unsafe { header.as_ref() }, lone);
+    count(world, 1, 1);
+    let to_trim = right.due();
+    right.leave(Collected { done: null(), to_trim });
+    Ok(revision)
 }
 
 /// One graph's part of a commit over several graphs.
@@ -210,8 +246,15 @@ impl<'w> Right<'w> {
     }
 
     /// Releases the right and does what was left to do.
+    #[inline]
     pub(crate) fn leave(self, collected: Collected) {
         let world = self.release();
+        if collected.done.is_null() && !has_missed(world) {
+            if let Some(list) = collected.to_trim {
+                trim::signals(world, list);
+            }
+            return;
+        }
         trim_each(world, look_again(world, collected));
     }
 
@@ -268,9 +311,14 @@ impl<'w> Right<'w> {
     }
 
     fn collected(&self, done: *const Request) -> Collected {
+        Collected { done, to_trim: self.due() }
+    }
+
+    /// The signals to trim, if that is due.
+    #[inline]
+    fn due(&self) -> Option<*const Node> {
         // Relaxed: a hint.
-        let due = self.0.trim_at.load(Relaxed).max(trim::batch());
-        Collected { done, to_trim: self.take_to_trim(due) }
+        self.take_to_trim(self.0.trim_at.load(Relaxed).max(trim::batch()))
     }
 
     /// Commits what waits, and makes trimming due after `at_least` superseded versions.
@@ -320,19 +368,24 @@ fn look_again(world: &Arc<World>, mut collected: Collected) -> ToTrim {
             to_trim.push(list);
         }
         finish(collected.done);
-        if !seeded(Bug::NoInboxFence) {
-            // Pairs with the fence in `wait`.
-            fence();
-        }
-        // Relaxed: ordered by the fences.
-        let missed = !world.inbox.load(Relaxed).is_null();
-        if !missed || seeded(Bug::InboxForgotten) || !try_right(world) {
+        if !has_missed(world) || !try_right(world) {
             return to_trim;
         }
         let right = Right(world);
         collected = right.commit_inbox();
         right.release();
     }
+}
+
+/// Is there a request in the inbox, now that the right is released?
+#[inline]
+fn has_missed(world: &World) -> bool {
+    if !seeded(Bug::NoInboxFence) {
+        // Pairs with the fence in `wait`.
+        fence();
+    }
+    // Relaxed: ordered by the fences.
+    !world.inbox.load(Relaxed).is_null() && !seeded(Bug::InboxForgotten)
 }
 
 /// Last, for drops of values are user code: nobody's request waits for them.
@@ -401,7 +454,7 @@ impl<'w> Group<'w> {
         // (claim C2); pairs with every Acquire load of the clock.
         world.clock.store(self.installed, Release);
         let lone = world.config.history == 0 && world.holds.is_lone(participants::current(), 0);
-        each_installed(start, end, |_, write, block| self.supersede(write, block, lone));
+        each_installed(start, end, |_, write, block| supersede(world, write.node(), block, lone));
         self.count(self.installed - self.visible);
         self.visible = self.installed;
     }
@@ -420,47 +473,50 @@ impl<'w> Group<'w> {
             // The marker pins, and reads the observers again.
             let mut marker = Marker::new(self.world, self.installed);
             each_installed(start, end, |request, write, _| {
-                marker.mark_from(write.node(), request);
+                marker.mark_from(write.node(), request.rounds, request.asker);
             });
             marker.finish(subscriptions);
         }
     }
 
-    /// The version is visible; the one before is superseded.
-    #[inline]
-    fn supersede(&self, write: &Write, block: &Header, lone: bool) {
-        // Relaxed: only the committer writes a version's stamp.
-        let stamp = block.stamp.load(Relaxed);
-        // Release: a reader that sees the version as visible sees the flip, and with it a clock
-        // at least as new (claim C4).
-        block.stamp.store(stamp | 1, Release);
-        if lone && drop_older(block) {
-            return;
-        }
-        self.world.superseded.with_mut(|count| {
-            // SAFETY: the right's own cell.
-            unsafe { *count += 1 };
-        });
-        if write.node().enlist() {
-            self.world.to_trim.with_mut(|list| {
-                // SAFETY: the right's own cells.
-                let list = unsafe { &mut *list };
-                // SAFETY: as above.
-                write.node().next.with_mut(|next| unsafe { *next = *list });
-                *list = write.node().as_ptr().as_ptr();
-            });
-        }
-    }
-
     fn count(&mut self, commits: u64) {
-        let counters = &self.world.counters;
-        // Relaxed: statistics, written under the right only.
-        let requests = counters.requests.load(Relaxed) + std::mem::take(&mut self.requests);
-        // Relaxed: as above.
-        counters.requests.store(requests, Relaxed);
-        // Relaxed: as above.
-        counters.commits.store(counters.commits.load(Relaxed) + commits, Relaxed);
+        count(self.world, std::mem::take(&mut self.requests), commits);
     }
+}
+
+/// The version is visible; the one before is superseded.
+#[inline]
+fn supersede(world: &World, signal: &Node, block: &Header, lone: bool) {
+    // Relaxed: only the committer writes a version's stamp.
+    let stamp = block.stamp.load(Relaxed);
+    // Release: a reader that sees the version as visible sees the flip, and with it a clock
+    // at least as new (claim C4).
+    block.stamp.store(stamp | 1, Release);
+    if lone && drop_older(block) {
+        return;
+    }
+    world.superseded.with_mut(|count| {
+        // SAFETY: the right's own cell.
+        unsafe { *count += 1 };
+    });
+    if signal.enlist() {
+        world.to_trim.with_mut(|list| {
+            // SAFETY: the right's own cells.
+            let list = unsafe { &mut *list };
+            // SAFETY: as above.
+            signal.next.with_mut(|next| unsafe { *next = *list });
+            *list = signal.as_ptr().as_ptr();
+        });
+    }
+}
+
+#[inline]
+fn count(world: &World, requests: u64, commits: u64) {
+    let counters = &world.counters;
+    // Relaxed: statistics, written under the right only.
+    counters.requests.store(counters.requests.load(Relaxed) + requests, Relaxed);
+    // Relaxed: as above.
+    counters.commits.store(counters.commits.load(Relaxed) + commits, Relaxed);
 }
 
 /// Gives up the version before a visible one at once, if its value is plain and nobody can have
@@ -519,19 +575,26 @@ fn install(write: &mut Write, revision: u64) -> bool {
     if skip || write.block.is_none() {
         return false;
     }
-    let block = write.block.take().expect("looked at above").into_raw();
-    write.installed = block.as_ptr();
+    let block = write.block.take().expect("looked at above");
+    write.installed = install_block(write.node(), block, revision).as_ptr();
+    true
+}
+
+/// Makes a block the head.
+#[inline]
+fn install_block(signal: &Node, block: Shared, revision: u64) -> NonNull<Header> {
+    let block = block.into_raw();
     // SAFETY: the count now belongs to the signal, which keeps it.
     let header = unsafe { block.as_ref() };
     // Relaxed: published by the head below.
     header.stamp.store(revision << 1, Relaxed);
     // Relaxed: only the holder of the right writes heads; published by the head below.
-    header.older.store(write.node().value.load(Relaxed), Relaxed);
+    header.older.store(signal.value.load(Relaxed), Relaxed);
     // Release: whoever finds the new head sees a stamp at least as new; see `read::version_at`.
-    write.node().marked_at.store(revision, Release);
+    signal.marked_at.store(revision, Release);
     // Release: publishes the version; pairs with the Acquire loads of `value`.
-    write.node().value.store(block.as_ptr(), Release);
-    true
+    signal.value.store(block.as_ptr(), Release);
+    block
 }
 
 /// Every installed version of the requests from `start` up to `end`.

@@ -9,7 +9,6 @@ use crate::participants::{NOBODY, ThreadNumber};
 use crate::reclaim::{self, Guard};
 use crate::seeded::{Bug, seeded};
 use crate::structure::node::{Node, NodeKind};
-use crate::structure::request::Request;
 use crate::structure::world::World;
 use crate::solo::fence;
 use crate::sync::{Acquire, Relaxed, Release};
@@ -52,8 +51,8 @@ impl<'w> Marker<'w> {
     }
 
     /// Marks everything downstream of a signal whose stamp is stored and fenced.
-    pub(crate) fn mark_from(&mut self, signal: &Node, request: &Request) {
-        (self.rounds, self.asker) = (request.rounds, request.asker);
+    pub(crate) fn mark_from(&mut self, signal: &Node, rounds: u32, asker: ThreadNumber) {
+        (self.rounds, self.asker) = (rounds, asker);
         let before = self.last;
         signal.observers.each(|node| self.mark(node));
         // SAFETY: marked nodes were found under the pin, and the links are the right's.

@@ -4,7 +4,7 @@
 //! All conditional writes are one mechanism: compute outside, commit only if what it was computed
 //! from is still there, else compute again.
 
-use super::commit::{Part, commit, commit_together};
+use super::commit::{Part, commit, commit_alone, commit_together};
 use super::frame::{BatchViews, Frame, Reads, View, Writes};
 use super::overlay::{self, Act, Op, Overlay, Pending, Pushed, Replay, Savepoint, Taken};
 use super::read::{newest_version, version_at};
@@ -160,7 +160,7 @@ fn commit_one(signal: &NodeRef, what: What<'_>, place: Place) -> Result<Done, Wr
             let head = newest_version(signal);
             if !signal.equal(head.header(), new.header()) {
                 drop(head);
-                try_commit(signal, new, Condition::Always, place);
+                set(signal, new, place);
             }
             Ok(Done { old: None })
         }
@@ -205,6 +205,20 @@ fn commit_made(
             return Ok(Done { old });
         }
         spin.turn();
+    }
+}
+
+/// One version in one commit, whatever the newest one is, and what follows.
+#[inline]
+fn set(signal: &NodeRef, new: Shared, place: Place) {
+    match commit_alone(signal, new, react::rounds_here()) {
+        Ok(revision) => {
+            committed(signal.world(), revision, place);
+            after(signal.world());
+        }
+        Err(new) => {
+            try_commit(signal, new, Condition::Always, place);
+        }
     }
 }
 

@@ -182,7 +182,16 @@ impl Observers {
     }
 
     /// Is there any observer? Looks at no node, so it needs no pin.
+    #[inline]
     pub(crate) fn any(&self) -> bool {
+        // Acquire: as in `each`.
+        if self.inline.iter().any(|slot| observer(slot.load(Acquire)).is_some()) {
+            return true;
+        }
+        // Acquire: as in `each`.
+        if self.more.load(Acquire).is_null() {
+            return false;
+        }
         let mut any = false;
         self.each(|_| any = true);
         any

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::assembly::{Assembly, Sink, Steps};
-use crate::engine::{Engine, Source};
+use crate::engine::{Engine, Frees, Source};
 use crate::reference::{Expected, Reference};
 use crate::shape::{Shape, seen};
 
@@ -151,6 +151,7 @@ impl<E: Engine> Engine for Watched<E> {
     type List = E::List;
 
     const DYNAMIC: bool = E::DYNAMIC;
+    const FREES: Frees = E::FREES;
 
     fn signal(&self, value: u64) -> Self::Signal {
         self.engine.signal(value)

@@ -4,7 +4,7 @@ use crate::answers::{self, Answers};
 use crate::assembly::{Assembly, Sink, Steps};
 use crate::cells::{Cell, Padded, PaddedMutex};
 use crate::crowd::{Crowd, Go};
-use crate::engine::{Engine, Threaded};
+use crate::engine::{Engine, Frees, Threaded};
 use crate::floor;
 use crate::operation::{self, Keeping, Kind, Operation, Timed};
 use crate::schedule::Schedule;
@@ -33,6 +33,10 @@ trait Ask: Send + Sync {
 
     fn check(&self, _: &Shape, _steps: u64) -> Option<Answers> {
         None
+    }
+
+    fn frees(&self) -> Frees {
+        Frees::Graph
     }
 
     fn operation(&self, _: Operation) -> Option<Timed> {
@@ -67,6 +71,11 @@ impl Contender {
     /// Steps the shape with every run looked at; `None` where there is nothing to look into.
     pub fn check(&self, shape: &Shape, steps: u64) -> Option<Answers> {
         self.ask.check(shape, steps)
+    }
+
+    /// What gives its memory back.
+    pub fn frees(&self) -> Frees {
+        self.ask.frees()
     }
 
     /// The operation, ready to be timed.
@@ -105,8 +114,11 @@ impl Contenders {
     #[must_use]
     pub fn peers(self) -> Self {
         use crate::cells::{ArcSwapped, Watched};
-        use crate::peers::{Alien, Leptos, LeptosThreaded};
+        use crate::peers::{Alien, Incremental, Leptos, LeptosThreaded, Salsa, Sycamore};
         self.with("alien_signals", Role::Peer, || Alien)
+            .with("incremental", Role::Peer, Incremental::new)
+            .with("sycamore", Role::Peer, Sycamore::new)
+            .with("salsa", Role::Peer, Salsa::new)
             .both("reactive_graph", Role::Peer, Leptos::new, LeptosThreaded::new)
             .cells::<ArcSwapped>()
             .cells::<Watched>()
@@ -185,8 +197,13 @@ impl<E: Engine, F: Fn() -> E + Send + Sync> Ask for Single<F> {
         is_possible.then(|| answers::check((self.0)(), shape, steps))
     }
 
+    fn frees(&self) -> Frees {
+        E::FREES
+    }
+
     fn operation(&self, operation: Operation) -> Option<Timed> {
-        Some(operation::timed((self.0)(), operation))
+        let drops_nothing = E::FREES != Frees::Handles && matches!(operation, Operation::Drop(_));
+        (!drops_nothing).then(|| operation::timed((self.0)(), operation))
     }
 
     fn keep(&self, kind: Kind, count: usize) -> Option<Keeping> {
@@ -203,6 +220,10 @@ impl<S: Ask, T: Threaded, F: Fn() -> T + Send + Sync> Ask for Both<S, F> {
 
     fn check(&self, shape: &Shape, steps: u64) -> Option<Answers> {
         self.0.check(shape, steps)
+    }
+
+    fn frees(&self) -> Frees {
+        self.0.frees()
     }
 
     fn operation(&self, operation: Operation) -> Option<Timed> {

@@ -26,6 +26,17 @@ pub enum Source<'a, E: Engine> {
     List(&'a E::List),
 }
 
+/// What gives the memory of nodes back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Frees {
+    /// Dropping the last handle of a node.
+    Handles,
+    /// Dropping the graph.
+    Graph,
+    /// The end of the process.
+    Nothing,
+}
+
 /// Makes, writes and settles nodes. One value of the type is one graph, or stands for the only one.
 ///
 /// A graph is built, stepped and dropped by the same thread, unless the engine is [`Threaded`] too.
@@ -42,6 +53,8 @@ pub trait Engine: Sized + 'static {
 
     /// Whether a computed may read other sources than at its last run.
     const DYNAMIC: bool = true;
+    /// What gives memory back: drops that free nothing are not timed.
+    const FREES: Frees = Frees::Handles;
 
     /// Makes a root value.
     fn signal(&self, value: u64) -> Self::Signal;

@@ -34,4 +34,5 @@ pub use record::{Entry, FileError, Line, Machine, Quantity, Record, Verdict, Wri
 pub use reference::{Expected, Reference};
 pub use runner::BenchError;
 pub use schedule::Schedule;
+pub use shape::Shape;
 pub use workload::{Section, Task, Workload, all as workloads};

@@ -17,6 +17,7 @@ use crate::assembly::Steps;
 use crate::contender::Contender;
 use crate::crew::Done;
 use crate::crowd::{Crowd, Go};
+use crate::engine::Frees;
 use crate::operation::{Kind, Operation, Took};
 use crate::record::Quantity;
 use crate::shape::Shape;
@@ -173,7 +174,9 @@ impl Process<'_> {
         }
         let start = Instant::now();
         drop(subject);
-        measured(Quantity::Drop, start.elapsed().as_nanos() as f64 / nodes);
+        if self.contender.frees() != Frees::Nothing {
+            measured(Quantity::Drop, start.elapsed().as_nanos() as f64 / nodes);
+        }
         Some(())
     }
 

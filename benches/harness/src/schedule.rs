@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::engine::{Engine, OneThread, Read, ReadList, Source};
+use crate::engine::{Engine, Frees, OneThread, Read, ReadList, Source};
 
 /// The nodes of one graph, in order of creation.
 #[derive(Default)]
@@ -127,6 +127,7 @@ impl Engine for Schedule {
     type List = ListSlot;
 
     const DYNAMIC: bool = false;
+    const FREES: Frees = Frees::Graph;
 
     fn signal(&self, value: u64) -> Self::Signal {
         Slot { value: Arc::new(AtomicU64::new(value)), number: self.node(&[], || {}) }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use alien_signals::{Computed, Effect, Signal, end_batch, start_batch};
 
-use crate::engine::{Engine, OneThread, Read, ReadList, Source};
+use crate::engine::{Engine, Frees, OneThread, Read, ReadList, Source};
 
 /// The process's only graph.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ impl Engine for Alien {
     type Computed = OneThread<Computed<u64>>;
     type Effect = Disposed;
     type List = OneThread<Computed<Arc<[u64]>>>;
+
+    const FREES: Frees = Frees::Nothing;
 
     fn signal(&self, value: u64) -> Self::Signal {
         one_thread(Signal::new(value))

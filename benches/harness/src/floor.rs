@@ -71,7 +71,7 @@ pub fn parallel(shape: &Shape) -> Option<Box<dyn Steps>> {
 }
 
 /// The floor of an operation, where there is one: an atomic, or boxes.
-pub fn operation(operation: Operation) -> Option<Timed> {
+pub(crate) fn operation(operation: Operation) -> Option<Timed> {
     let value = AtomicU64::new(1);
     let boxes = || (0..MADE).map(|n| Box::new(black_box(n))).collect::<Vec<_>>();
     Some(match operation {

@@ -26,7 +26,7 @@ use crate::workload::{Section, Task, Workload};
 /// What a process says.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Said {
+pub(crate) enum Said {
     /// The graph has so many nodes.
     Nodes(u64),
     /// What was found of the answers.
@@ -41,20 +41,20 @@ pub enum Said {
 
 /// How long it may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Effort {
+pub(crate) struct Effort {
     /// Samples of a process; the median of them is told.
-    pub samples: usize,
+    pub(crate) samples: usize,
     /// The least a sample takes.
-    pub slice: Duration,
+    pub(crate) slice: Duration,
     /// The least a sample of threads takes.
-    pub crowd_slice: Duration,
+    pub(crate) crowd_slice: Duration,
     /// No more samples after this long, beyond three.
-    pub patience: Duration,
+    pub(crate) patience: Duration,
 }
 
 impl Effort {
     /// The usual one.
-    pub const USUAL: Self = Self {
+    pub(crate) const USUAL: Self = Self {
         samples: 7,
         slice: Duration::from_millis(2),
         crowd_slice: Duration::from_millis(40),
@@ -62,7 +62,7 @@ impl Effort {
     };
 
     /// For a first look.
-    pub const QUICK: Self = Self {
+    pub(crate) const QUICK: Self = Self {
         samples: 5,
         slice: Duration::from_millis(1),
         crowd_slice: Duration::from_millis(10),
@@ -76,7 +76,7 @@ const USUAL_STACK: usize = 2 << 20;
 const LARGE_STACK: usize = 1 << 30;
 
 /// Runs one workload, on a thread of its own, and says what it finds on standard output.
-pub fn run(contender: &Contender, workload: &Workload, effort: Effort, is_check: bool) -> bool {
+pub(crate) fn run(contender: &Contender, workload: &Workload, effort: Effort, is_check: bool) -> bool {
     say_the_first_panic_only();
     let grows_deep = workload.growth.is_some_and(|(family, _)| family == "depth");
     let stack = if grows_deep { USUAL_STACK } else { LARGE_STACK };

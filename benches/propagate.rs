@@ -1,68 +1,42 @@
 //! What does one step of a usual graph cost: a write, and everything that follows from it?
 //!
-//! Each shape of `shapes`, in each engine, beside its hand-written floor. Expected: within 12
-//! `fetch_add` a node on chains and fans. Last recorded: docs/BENCHMARKS.md, 2026-11-20.
+//! Every shape of the harness but the largest, in this engine and in a graph that never uses
+//! another thread: for a close look, with a profiler or after a change. What others take for the
+//! same, `isobar bench` tells.
 //!
-//! `cargo bench -p isobar-benches --bench propagate [-- chain_1000/isobar]`
+//! `cargo bench -p isobar-benches --bench propagate [-- chain_1000]`
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use isobar_benches::assembly::{Assembly, Steps, check};
-use isobar_benches::engines::{Alien, Isobar, Leptos};
-use isobar_benches::floors;
-use isobar_benches::shapes::{self, Shape};
-
-/// Where reactive_graph does not end, or not within a second a step.
-const TOO_MUCH: [&str; 1] = ["grid_100x100"];
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use isobar_benches::Isobar;
+use isobar_benches::harness::{Assembly, Section, Sink, Steps, Task, check_sums, workloads};
 
 fn propagate(criterion: &mut Criterion) {
-    for shape in shapes::all() {
-        let mut group = criterion.benchmark_group(shape.name);
-        group.throughput(Throughput::Elements(shape.recomputed as u64));
-        if shape.computeds.len() >= 10_000 {
-            group.sample_size(10);
+    for workload in workloads() {
+        let Task::Steps(build) = &workload.task else { continue };
+        if workload.is_long || workload.section != Section::Shapes {
+            continue;
         }
-        one(&mut group, &shape, "floor", || floors::of(&shape));
-        if floors::parallel(&shape).is_some() {
-            let floor = || floors::parallel(&shape).expect("there is one");
-            one(&mut group, &shape, "floor, 2 threads", floor);
-        }
-        one(&mut group, &shape, "isobar", || Box::new(Assembly::new(Isobar::usual(), &shape)));
-        one(&mut group, &shape, "isobar, 1 thread", || {
-            Box::new(Assembly::new(Isobar::alone(), &shape))
-        });
-        one(&mut group, &shape, "alien-signals", || Box::new(Assembly::new(Alien, &shape)));
-        if !TOO_MUCH.contains(&shape.name) {
-            one(&mut group, &shape, "reactive_graph", || {
-                Box::new(Assembly::new(Leptos::new(), &shape))
+        let shape = build(&workload.name);
+        let mut group = criterion.benchmark_group(&shape.name);
+        group.throughput(Throughput::Elements(shape.nodes() as u64));
+        for (name, engine) in [("isobar", Isobar::usual as fn() -> _), ("alone", Isobar::alone)] {
+            // Built when it is wanted, and once.
+            let mut built = None;
+            group.bench_function(name, |bencher| {
+                let subject = built.get_or_insert_with(|| {
+                    let mut subject = Assembly::new(engine(), Sink::default(), &shape);
+                    let answers = check_sums(&mut subject, &shape, 0, 5);
+                    assert!(answers.are_right(), "{}: {answers:?}", shape.name);
+                    subject
+                });
+                bencher.iter_custom(|count| timed(|| subject.steps(count)));
             });
         }
         group.finish();
     }
-}
-
-fn one(
-    group: &mut BenchmarkGroup<'_, WallTime>,
-    shape: &Shape,
-    name: &str,
-    build: impl Fn() -> Box<dyn Steps>,
-) {
-    // Built when it is wanted, and once.
-    let mut built = None;
-    group.bench_function(name, |bencher| {
-        let subject = built.get_or_insert_with(|| {
-            let mut subject = build();
-            let right = check(shape, subject.as_mut(), 5);
-            (subject, right)
-        });
-        if let Err(why) = &subject.1 {
-            panic!("WRONG {name}: {why}");
-        }
-        bencher.iter_custom(|count| timed(|| subject.0.steps(count)));
-    });
 }
 
 fn timed(run: impl FnOnce() -> u64) -> Duration {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use isobar::store::{Memory, Store, Value};
 use isobar::{Clock, Graph};
-use isobar_benches::allocator::{Counting, counted};
+use isobar_benches::harness::allocator::{Counting, counted};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

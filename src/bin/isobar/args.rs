@@ -26,6 +26,12 @@ pub(crate) enum Command {
     #[command(after_help = "\
 The recording is CSV with the columns timestamp,series,value: one row a sample, times in UTC.")]
     Record(RecordArgs),
+    /// Measure this engine beside others and beside hand-written code, answers checked first
+    #[cfg(feature = "bench")]
+    #[command(after_help = "\
+Every measurement is a process of its own; what crashes, hangs or answers wrongly is told. See
+docs/BENCHMARKS.md for the workloads and the method.")]
+    Bench(isobar_harness::Options),
 }
 
 const FORMATS: &str = "\

@@ -52,6 +52,9 @@ pub(crate) enum Fault {
         .proc.display()
     )]
     NoProc { proc: PathBuf, cause: String },
+    #[cfg(feature = "bench")]
+    #[error(transparent)]
+    Bench(#[from] isobar_harness::BenchError),
     #[error("cannot write to standard output: {0}; send it somewhere writable")]
     Output(io::Error),
     #[error("cannot catch Ctrl-C: {0}; run with --for to bound the run")]
@@ -81,6 +84,8 @@ impl Fault {
             | Fault::Miscounted { .. }
             | Fault::Unsettled(_)
             | Fault::Torn { .. } => BROKEN_PROMISE,
+            #[cfg(feature = "bench")]
+            Fault::Bench(isobar_harness::BenchError::OwnIsWrong { .. }) => BROKEN_PROMISE,
             _ => BAD_INPUT,
         }
     }

@@ -2,6 +2,8 @@
 
 mod account;
 mod args;
+#[cfg(feature = "bench")]
+mod bench;
 mod fault;
 #[cfg(target_os = "linux")]
 mod host;
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
     let ended = match Cli::try_parse() {
         Ok(Cli { command: Command::Watch(args) }) => watch::watch(&args),
         Ok(Cli { command: Command::Record(args) }) => watch::record(&args),
+        #[cfg(feature = "bench")]
+        Ok(Cli { command: Command::Bench(options) }) => bench::bench(&options),
         Err(refusal) => refuse(&refusal),
     };
     match ended {

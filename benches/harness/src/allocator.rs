@@ -1,4 +1,5 @@
-//! Counts allocations and bytes, while counting is on. A bench installs it as its allocator.
+//! Counts allocations and bytes, while counting is on. The program installs it:
+//! `#[global_allocator] static ALLOCATOR: Counting = Counting;`
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -14,6 +15,7 @@ static BYTES: AtomicI64 = AtomicI64::new(0);
 /// What was counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Counted {
+    /// How often memory was asked for.
     pub allocations: u64,
     /// Allocated less freed.
     pub bytes: i64,
@@ -30,6 +32,19 @@ pub fn counted<R>(f: impl FnOnce() -> R) -> (R, Counted) {
         bytes: BYTES.load(Ordering::SeqCst) - bytes,
     };
     (result, counted)
+}
+
+/// Whether the program has installed [`Counting`].
+pub fn is_counting() -> bool {
+    counted(|| drop(std::hint::black_box(Box::new(1)))).1.allocations > 0
+}
+
+/// Bytes of this program's memory that are resident; 0 where that is not told.
+pub fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());
+    kibibytes.map_or(0, |kibibytes: u64| kibibytes * 1024)
 }
 
 #[inline]

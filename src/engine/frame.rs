@@ -187,6 +187,15 @@ impl Reads {
     }
 }
 
+/// Who owns what is made; named by address, as in all of a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OwnedBy {
+    Graph,
+    Owner(NonNull<Arc<Owner>>),
+    /// The runs of an effect, most of which make nothing: the owner is made at the first need.
+    Effect(NonNull<Node>),
+}
+
 /// Where writes go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Writes {
@@ -215,8 +224,8 @@ pub(crate) struct Frame {
     /// Who records what is read; null: nobody.
     pub(crate) tracker: *const Tracker,
     pub(crate) writes: Writes,
-    /// Who owns effects and cleanups made here; null: the graph.
-    pub(crate) owner: *const Arc<Owner>,
+    /// Who owns effects and cleanups made here.
+    pub(crate) owner: OwnedBy,
     /// The graph that was entered; null: the default one.
     pub(crate) graph: *const Arc<World>,
     /// The computed whose function this frame surrounds; null: none.
@@ -235,7 +244,7 @@ impl Frame {
         reads: Reads::Newest,
         tracker: null(),
         writes: Writes::Commit,
-        owner: null(),
+        owner: OwnedBy::Graph,
         graph: null(),
         node: null(),
         steps: 0,
@@ -346,8 +355,13 @@ impl Frame {
     }
 
     pub(crate) fn owner(&self) -> Option<&Arc<Owner>> {
-        // SAFETY: owners outlive the frames that name them.
-        unsafe { self.owner.as_ref() }
+        match self.owner {
+            OwnedBy::Graph => None,
+            // SAFETY: owners outlive the frames that name them.
+            OwnedBy::Owner(owner) => Some(unsafe { owner.as_ref() }),
+            // SAFETY: an effect outlives its runs.
+            OwnedBy::Effect(effect) => Some(super::react::owner(unsafe { effect.as_ref() })),
+        }
     }
 
     pub(crate) fn graph(&self) -> Option<&Arc<World>> {

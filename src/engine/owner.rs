@@ -29,8 +29,7 @@ impl std::fmt::Debug for Owner {
 }
 
 impl Owner {
-    pub(crate) fn new(world: &Arc<World>, parent: Option<&Arc<Owner>>) -> Arc<Self> {
-        let parent = parent.map_or_else(Weak::new, Arc::downgrade);
+    pub(crate) fn new(world: &Arc<World>, parent: Weak<Owner>) -> Arc<Self> {
         Arc::new(Self {
             world: world.clone(),
             parent,

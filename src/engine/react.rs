@@ -4,7 +4,7 @@
 //! its runner and owns body and sources until it clears the bit.
 
 use super::evaluate;
-use super::frame::{self, Frame, Reads, Recorded, Tracker, View, Writes};
+use super::frame::{self, Frame, OwnedBy, Reads, Recorded, Tracker, View, Writes};
 use super::owner::{Owned, Owner};
 use super::{read, wave, write};
 use crate::block::{Header, Shared};
@@ -20,7 +20,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr::{NonNull, drop_in_place};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 /// On which thread an effect runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -92,8 +92,10 @@ pub(crate) struct Record {
     stopped: AtomicBool,
     /// The private values that the last run read; the runner's own.
     private: UnsafeCell<Vec<(NodeRef, Shared)>>,
-    /// Of what a run made and has not been cleaned up.
-    owner: Arc<Owner>,
+    /// Of what a run made and has not been cleaned up; there once one has made anything.
+    owner: OnceLock<Arc<Owner>>,
+    /// Who owns the effect.
+    parent: Weak<Owner>,
     runs: Runs,
     /// Wakes the effect's own thread.
     own_thread: std::sync::Mutex<Option<std::sync::mpsc::Sender<()>>>,
@@ -133,6 +135,8 @@ impl Payload for Record {
         let record = this.as_ptr();
         // SAFETY: the caller's duty.
         unsafe { drop_in_place(&raw mut (*record).owner) };
+        // SAFETY: as above.
+        unsafe { drop_in_place(&raw mut (*record).parent) };
         // SAFETY: as above.
         unsafe { drop_in_place(&raw mut (*record).own_thread) };
         // Last, for these are user code, which may panic.
@@ -200,6 +204,12 @@ fn record(effect: &Node) -> &Record {
     unsafe { effect.payload_unchecked() }
 }
 
+/// The owner of what an effect's runs make.
+pub(crate) fn owner(effect: &Node) -> &Arc<Owner> {
+    let record = record(effect);
+    record.owner.get_or_init(|| Owner::new(effect.world(), record.parent.clone()))
+}
+
 /// Makes an effect and, unless that must wait, runs it.
 #[track_caller]
 pub(crate) fn create(
@@ -217,7 +227,7 @@ pub(crate) fn create(
         };
         panic!("an effect was made inside {place}, which may run again; make it outside");
     }
-    let owner = Owner::new(world, frame.owner());
+    let owner = frame.owner();
     let record = Record {
         body: UnsafeCell::new(Some(body)),
         status: AtomicU8::new(0),
@@ -225,13 +235,14 @@ pub(crate) fn create(
         rounds: AtomicU32::new(rounds_here()),
         asker: AtomicUsize::new(NOBODY),
         stopped: AtomicBool::new(false),
-        owner,
+        owner: OnceLock::new(),
+        parent: owner.map_or_else(Weak::new, Arc::downgrade),
         runs,
         own_thread: std::sync::Mutex::new(None),
     };
     let node = NodeRef::new(world, None, name, place, record);
     let effect = EffectRef(node);
-    if let Some(owner) = frame.owner() {
+    if let Some(owner) = owner {
         owner.own(Owned::Effect(effect.clone()));
     }
     // Acquire: pairs with the Release in `shutdown`.
@@ -396,7 +407,7 @@ impl EffectRef {
             }
             // Inside an effect: at its revision. A draft's or another graph's effect waits.
             Reads::One(_) => match frame.view(world) {
-                Ok(Some(view)) if !frame.owner.is_null() => self.begin_and_run(view.revision),
+                Ok(Some(view)) if frame.owner != OwnedBy::Graph => self.begin_and_run(view.revision),
                 _ => self.enqueue_here(),
             },
             Reads::Each(_) => {
@@ -604,15 +615,15 @@ impl EffectRef {
     fn run(&self, view: &View, rounds: u32) -> Next {
         let world = self.world();
         let record = self.record();
-        if record.owner.has_any() {
-            Running::here(rounds + 1, || record.owner.take_down());
+        if let Some(owner) = record.owner.get().filter(|owner| owner.has_any()) {
+            Running::here(rounds + 1, || owner.take_down());
         }
         let tracker = Tracker::new(Some(self.sources()));
         let mut frame = Frame {
             reads: Reads::one(view),
             tracker: &tracker,
             writes: Writes::Collect,
-            owner: &record.owner,
+            owner: OwnedBy::Effect(self.0.as_ptr()),
             graph: world,
             ..Frame::OUTSIDE
         };
@@ -768,7 +779,9 @@ impl EffectRef {
             spin.turn();
         }
         // Disposed and not running: body and sources are ours for good.
-        record.owner.take_down();
+        if let Some(owner) = record.owner.get() {
+            owner.take_down();
+        }
         // SAFETY: as above.
         let body = record.body.with_mut(|body| unsafe { (*body).take() });
         self.world().contain_drop(|| drop(body));
@@ -803,7 +816,7 @@ impl EffectRef {
 
     /// Leaves the effect to its owner, which is the graph if nobody else is.
     pub(crate) fn detach(&self) {
-        if !self.is_disposed() && self.record().owner.parent.upgrade().is_none() {
+        if !self.is_disposed() && self.record().parent.upgrade().is_none() {
             self.world().detached.lock().push(self.0.clone());
         }
     }
@@ -870,7 +883,8 @@ pub(crate) fn rounds_here() -> u32 {
 /// Runs a cleanup: untracked, its writes one commit, what it makes owned by the owner's parent.
 pub(crate) fn run_cleanup(owner: &Owner, cleanup: Box<dyn FnOnce() + Send>) {
     let parent = owner.parent.upgrade();
-    let parent = parent.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    let parent = parent.as_ref();
+    let parent = parent.map_or(OwnedBy::Graph, |owner| OwnedBy::Owner(NonNull::from(owner)));
     let mut frame = Frame { owner: parent, graph: &owner.world, ..Frame::detached() };
     let ran = Running::here(rounds_here(), || {
         frame.enter(|| catch_unwind(AssertUnwindSafe(|| write::batch(Location::caller(), cleanup))))

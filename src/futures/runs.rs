@@ -10,7 +10,7 @@
 //! ```
 
 use crate::block::Shared;
-use crate::engine::frame::{Frame, Reads, Tracker, View};
+use crate::engine::frame::{Frame, OwnedBy, Reads, Tracker, View};
 use crate::engine::owner::Owner;
 use crate::engine::react::{self, caused_by};
 use crate::engine::read::{self, Track};
@@ -25,6 +25,7 @@ use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
+use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -611,9 +612,10 @@ fn make_watch(
     let Some(held) = at else { return Effect::on(&board.world, name, body) };
     let view = View::new(&board.world, held.revision);
     // An effect made inside of another's run is run at that one's revision.
-    let owner = Owner::new(&board.world, None);
+    let owner = Owner::new(&board.world, Weak::new());
     let surroundings = Frame { graph: &board.world, ..Frame::detached() };
-    let mut frame = Frame { reads: Reads::one(&view), owner: &owner, ..surroundings };
+    let owner = OwnedBy::Owner(NonNull::from(&owner));
+    let mut frame = Frame { reads: Reads::one(&view), owner, ..surroundings };
     let watch = frame.enter(|| Effect::on(&board.world, name, body));
     wave::after_commit(&board.world);
     watch

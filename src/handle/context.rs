@@ -1,11 +1,13 @@
 //! Carrying what surrounds the code to other threads of one's own.
 
-use crate::engine::frame::{self, AsIfClaimed, Carried, Frame, Reads, Tracker, View, Writes};
+use crate::engine::frame::{
+    self, AsIfClaimed, Carried, Frame, OwnedBy, Reads, Tracker, View, Writes,
+};
 use crate::engine::overlay::Overlay;
 use crate::engine::owner::Owner;
 use crate::structure::node::NodeRef;
 use crate::structure::world::World;
-use std::ptr::null;
+use std::ptr::{NonNull, null};
 use std::sync::Arc;
 
 /// The graph, tracking and batch of the code that asked, for use on other threads.
@@ -84,7 +86,8 @@ impl Context {
     /// Runs `f` on this thread as if it stood where the context was taken.
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         let carried = &*self.carried;
-        let owner = carried.owner.as_ref().map_or(null(), std::ptr::from_ref);
+        let owner = carried.owner.as_ref();
+        let owner = owner.map_or(OwnedBy::Graph, |owner| OwnedBy::Owner(NonNull::from(owner)));
         let mut outside = Frame { graph: &carried.world, owner, ..Frame::detached() };
         let Some(fixed) = &carried.fixed else { return outside.enter(f) };
         let view = View::carried(&fixed.overlay, fixed.revision, &fixed.inside);

@@ -2,7 +2,7 @@
 
 use super::loaded::Loaded;
 use crate::engine::evaluate::{self, Claim};
-use crate::engine::frame::{Frame, View};
+use crate::engine::frame::{Frame, OwnedBy, View};
 use crate::engine::react::EffectRef;
 use crate::engine::read::{self, Track};
 use crate::revision::Revision;
@@ -38,7 +38,7 @@ impl Node {
     /// Runs `f` in this node's graph, where what it makes belongs to no effect and no scope: an
     /// operator ends with its handle, wherever it was made.
     pub(crate) fn beside<R>(&self, f: impl FnOnce() -> R) -> R {
-        let (graph, owner) = (std::ptr::from_ref(self.inner.world()), std::ptr::null());
+        let (graph, owner) = (std::ptr::from_ref(self.inner.world()), OwnedBy::Graph);
         Frame { graph, owner, ..Frame::current() }.enter(f)
     }
 

@@ -1,8 +1,9 @@
 //! Scopes: owners of effects and cleanups that end together.
 
-use crate::engine::frame::Frame;
+use crate::engine::frame::{Frame, OwnedBy};
 use crate::engine::owner::{Owned, Owner};
-use std::sync::Arc;
+use std::ptr::NonNull;
+use std::sync::{Arc, Weak};
 
 /// Owns what is made and detached inside; dropping it disposes all of it, last first.
 ///
@@ -31,7 +32,7 @@ pub struct Scope {
 /// Runs `f` and returns the scope that owns what was made inside.
 pub fn scope<R>(f: impl FnOnce() -> R) -> Scope {
     let frame = Frame::current();
-    let owner = Owner::new(&frame.world(), frame.owner());
+    let owner = Owner::new(&frame.world(), frame.owner().map_or_else(Weak::new, Arc::downgrade));
     if let Some(outer) = frame.owner() {
         outer.own(Owned::Scope(owner.clone()));
     }
@@ -43,7 +44,7 @@ pub fn scope<R>(f: impl FnOnce() -> R) -> Scope {
 impl Scope {
     /// Runs `f` with this scope as the owner of what it makes.
     pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
-        Frame { owner: &self.owner, ..Frame::current() }.enter(f)
+        Frame { owner: OwnedBy::Owner(NonNull::from(&self.owner)), ..Frame::current() }.enter(f)
     }
 
     /// Disposes everything it owns, last first, and runs its cleanups on this thread. It may be

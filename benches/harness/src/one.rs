@@ -248,6 +248,8 @@ impl Process<'_> {
 
     /// Nanoseconds a turn, by sample, and the turns of a sample; it warms up before.
     fn samples(&self, mut timed: impl FnMut(u64) -> Took) -> (Vec<f64>, u64) {
+        // What the first turn sets up is no measure.
+        timed(1);
         let mut count = 1;
         let per_turn = loop {
             let time = timed(count).time;

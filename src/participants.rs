@@ -133,20 +133,6 @@ impl Registry {
         participant
     }
 
-    /// Lets a thread out; whoever is left alone is solo.
-    fn leave(&self, participant: &Participant) {
-        if !barrier::is_available() {
-            // Release: pairs with the Acquire in `join`.
-            return participant.taken.store(false, Release);
-        }
-        let _door = self.door.lock();
-        // Relaxed: under the lock.
-        participant.solo.store(false, Relaxed);
-        // Release: as above.
-        participant.taken.store(false, Release);
-        self.begin_solo();
-    }
-
     /// Afterwards nobody is solo, and all that was done solo is visible.
     fn end_solo(&self) {
         self.each(|participant| {
@@ -247,7 +233,7 @@ impl Drop for Leaving {
     fn drop(&mut self) {
         if let Some(participant) = self.0.take() {
             let _ = CURRENT.try_with(|current| current.set(None));
-            registry().leave(participant);
+            leave(participant);
         }
     }
 }
@@ -263,6 +249,26 @@ pub(crate) fn current() -> &'static Participant {
 
 /// The first use by a thread; or one by the destructor of a thread-local value that outlives
 /// ours, whose record is not given back: it costs a few hundred bytes.
+/// Lets a thread out; whoever is left alone is solo.
+#[cfg(not(loom))]
+fn leave(participant: &Participant) {
+    let _door = registry().door.lock();
+    // Relaxed: under the lock.
+    participant.solo.store(false, Relaxed);
+    // Release: pairs with the Acquire in `join`.
+    participant.taken.store(false, Release);
+    if barrier::is_available() {
+        registry().begin_solo();
+    }
+}
+
+/// Under loom a thread that ends cannot reach the registry.
+#[cfg(loom)]
+fn leave(participant: &Participant) {
+    // Release: pairs with the Acquire in `join`.
+    participant.taken.store(false, Release);
+}
+
 #[cold]
 fn enter() -> &'static Participant {
     let participant = registry().enter();

@@ -11,6 +11,11 @@ use std::sync::atomic::Ordering;
 /// ends that makes up for every fence left out (claim O1).
 #[inline(always)]
 pub(crate) fn fence() {
+    #[cfg(loom)]
+    if !barrier::is_available() {
+        // Threads that end under loom cannot ask who they are.
+        return machine_fence(SeqCst);
+    }
     fence_of(participants::current());
 }
 
@@ -183,8 +188,12 @@ pub(crate) fn exchange_byte(me: &Participant, word: &AtomicU8, old: u8, new: u8,
 
 /// Adds 1 to a reference count, or takes 1 off; returns what it was.
 #[inline(always)]
-pub(crate) fn count(me: &Participant, count: &count::AtomicU32, by: i32, order: Ordering) -> u32 {
-    plainly(me, || {
+pub(crate) fn count(count: &count::AtomicU32, by: i32, order: Ordering) -> u32 {
+    #[cfg(loom)]
+    // Counts are std's there, and threads that end cannot ask who they are.
+    return count.fetch_add(by as u32, order);
+    #[cfg(not(loom))]
+    plainly(participants::current(), || {
         // Acquire: as the addition below would.
         let now = count.load(Acquire);
         // Release: as above.
@@ -196,8 +205,17 @@ pub(crate) fn count(me: &Participant, count: &count::AtomicU32, by: i32, order: 
 
 /// Adds 1 to a reference count that is not 0 yet; false if it is.
 #[inline(always)]
-pub(crate) fn count_unless_0(me: &Participant, count: &count::AtomicU32, order: Ordering) -> bool {
-    plainly(me, || {
+pub(crate) fn count_unless_0(count: &count::AtomicU32, order: Ordering) -> bool {
+    let at_once = || {
+        let more = |now| if now == 0 { None } else { Some(now + 1) };
+        // Relaxed: a failure tells nothing.
+        count.fetch_update(order, Relaxed, more).is_ok()
+    };
+    #[cfg(loom)]
+    // As in `count`.
+    return at_once();
+    #[cfg(not(loom))]
+    plainly(participants::current(), || {
         // Acquire: as in `count`.
         let now = count.load(Acquire);
         if now != 0 {
@@ -206,9 +224,5 @@ pub(crate) fn count_unless_0(me: &Participant, count: &count::AtomicU32, order: 
         }
         now != 0
     })
-    .unwrap_or_else(|| {
-        let more = |now| if now == 0 { None } else { Some(now + 1) };
-        // Relaxed: a failure tells nothing.
-        count.fetch_update(order, Relaxed, more).is_ok()
-    })
+    .unwrap_or_else(at_once)
 }

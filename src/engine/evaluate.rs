@@ -829,8 +829,9 @@ fn measured(node: &Node) -> Result<Shared, Box<dyn Any + Send>> {
 /// Brings a level's node up to date if nobody else does.
 pub(crate) fn refresh(view: &View, node: &Node) {
     let walk = Walk::begin(view);
-    // Relaxed: looked at again under the claim.
-    if let Start::Begun = walk.start(node, u64::MAX) {
+    // Never verified there, so that it is looked at under the claim.
+    const NOT_LOOKED: u64 = u64::MAX;
+    if let Start::Begun = walk.start(node, NOT_LOOKED) {
         drop(walk.drive());
     }
 }

@@ -8,7 +8,6 @@ use super::observers::{Observers, SlotRef};
 use super::world::{Doomed, World};
 use crate::block::memory::{self, Class, Returned};
 use crate::block::{Header, Shared};
-use crate::participants;
 use crate::seeded::{Bug, seeded};
 use crate::solo;
 use crate::sync::count::{AtomicU16, AtomicU32};
@@ -234,7 +233,7 @@ impl NodeRef {
         let strong = unsafe { &node.as_ref().strong };
         // Acquire: pairs with nothing stronger than the count itself; the record was published by
         // the slot or the registry.
-        solo::count_unless_0(participants::current(), strong, Acquire).then_some(Self(node))
+        solo::count_unless_0(strong, Acquire).then_some(Self(node))
     }
 
     /// Takes over a count that was given away by forgetting a `NodeRef`.
@@ -273,7 +272,7 @@ impl Deref for NodeRef {
 impl Clone for NodeRef {
     fn clone(&self) -> Self {
         // Relaxed: a new count is made from an existing one.
-        let before = solo::count(participants::current(), &self.strong, 1, Relaxed);
+        let before = solo::count(&self.strong, 1, Relaxed);
         assert!(before < u32::MAX / 2, "fewer than 2^31 handles and edges of one node");
         Self(self.0)
     }
@@ -282,7 +281,7 @@ impl Clone for NodeRef {
 impl Drop for NodeRef {
     fn drop(&mut self) {
         // AcqRel: the last owner sees what all others did; pairs with itself.
-        if solo::count(participants::current(), &self.strong, -1, AcqRel) == 1 {
+        if solo::count(&self.strong, -1, AcqRel) == 1 {
             unlink_all(self.0);
         }
     }
@@ -322,7 +321,7 @@ impl Node {
     /// A further count on a node somebody counts already.
     pub(crate) fn counted(&self) -> NodeRef {
         // Relaxed: `self` is alive, so a count exists.
-        solo::count(participants::current(), &self.strong, 1, Relaxed);
+        solo::count(&self.strong, 1, Relaxed);
         NodeRef(self.as_ptr())
     }
 

@@ -7,12 +7,17 @@ use crate::sync::{Acquire, AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Relaxed, 
 use std::ptr::null_mut;
 use std::sync::atomic::Ordering;
 
+/// Under loom only where a scenario asks for it: each look would be a step to explore.
+#[inline(always)]
+fn may_be_solo() -> bool {
+    !cfg!(loom) || barrier::is_available()
+}
+
 /// A sequentially consistent fence; while this thread is solo, only the compiler's order. Who
 /// ends that makes up for every fence left out (claim O1).
 #[inline(always)]
 pub(crate) fn fence() {
-    #[cfg(loom)]
-    if !barrier::is_available() {
+    if cfg!(loom) && !barrier::is_available() {
         // Threads that end under loom cannot ask who they are.
         return machine_fence(SeqCst);
     }
@@ -23,11 +28,18 @@ pub(crate) fn fence() {
 #[inline(always)]
 pub(crate) fn fence_of(me: &Participant) {
     // Relaxed: see `plainly`; a stale yes is made up for by the barrier of who said no.
-    if me.solo.load(Relaxed) {
+    if is_solo(me) {
         barrier::light();
     } else {
         machine_fence(SeqCst);
     }
+}
+
+/// Is this thread the only one? What decides is asked again where it matters, see `plainly`.
+#[inline(always)]
+pub(crate) fn is_solo(me: &Participant) -> bool {
+    // Relaxed: a hint.
+    may_be_solo() && me.solo.load(Relaxed)
 }
 
 /// Runs `plain`, a read-modify-write in several plain steps, if this thread is solo and stays so
@@ -35,7 +47,7 @@ pub(crate) fn fence_of(me: &Participant) {
 #[inline(always)]
 pub(crate) fn plainly<R>(me: &Participant, plain: impl FnOnce() -> R) -> Option<R> {
     // Relaxed: a stale no costs an instruction; a stale yes is found out below.
-    if !me.solo.load(Relaxed) {
+    if !is_solo(me) {
         return None;
     }
     // Relaxed: ordered by the barrier.

@@ -10,7 +10,7 @@ use crate::participants::{
 };
 use crate::reclaim::Guard;
 use crate::seeded::{Bug, seeded};
-use crate::solo::{fence, fence_of};
+use crate::solo::{self, fence, fence_of};
 use crate::sync::{Acquire, AtomicU64, Mutex, Relaxed, Release, count};
 use std::ptr::{NonNull, null_mut};
 
@@ -119,8 +119,7 @@ impl Holds {
     /// docs/protocols/solo.md).
     #[inline]
     pub(crate) fn is_lone(&self, me: &Participant, own: u32) -> bool {
-        // Relaxed: what decides is asked again where it matters, see `solo::plainly`.
-        me.solo.load(Relaxed)
+        solo::is_solo(me)
             && me.held_used.get().count_ones() == own
             && me.kept_used.get() == 0
             // Relaxed: changed by this thread, or by one whose end it has acquired.

@@ -92,6 +92,8 @@ pub(crate) struct Pushed {
     pub(crate) value: Option<Shared>,
     /// The version visible at the base.
     pub(crate) made_on: u64,
+    /// The sequence at which the signal had no place in the layer, if it was looked for.
+    pub(crate) absent_at: Option<u32>,
 }
 
 pub(crate) enum Act {
@@ -296,27 +298,31 @@ impl Overlay {
         self.wrote.load(Relaxed)
     }
 
-    /// What is pending of a signal.
-    pub(crate) fn pending(&self, signal: &Node) -> Option<Shown> {
+    /// What is pending of a signal; `Err`: nothing, and if that took a search, at which sequence.
+    pub(crate) fn pending(&self, signal: &Node) -> Result<Shown, Option<u32>> {
         if !self.has_writes() {
-            return None;
+            return Err(None);
         }
         let state = self.state.lock();
-        let Pending { ops, changed, made_on, .. } = &state.pending[state.place(signal)?];
-        let value = ops.last()?.value().clone();
-        Some(Shown { value, changed: *changed, made_on: *made_on })
+        let Some(place) = state.place(signal) else { return Err(Some(state.sequence)) };
+        let Pending { ops, changed, made_on, .. } = &state.pending[place];
+        let value = ops.last().ok_or(None)?.value().clone();
+        Ok(Shown { value, changed: *changed, made_on: *made_on })
     }
 
     /// Adds a write.
     pub(crate) fn push(&self, node: &Node, pushed: Pushed) {
-        let Pushed { act, changed, value, made_on } = pushed;
+        let Pushed { act, changed, value, made_on, absent_at } = pushed;
         // Relaxed: see the field.
         self.wrote.store(true, Relaxed);
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        // Nothing was added, taken or put back since.
+        let absent = absent_at == Some(state.sequence);
         state.sequence += 1;
         let mut op = Op { sequence: state.sequence, differs: Some(changed), act, value };
-        let Some(place) = state.place(node) else {
+        let place = if absent { None } else { state.place(node) };
+        let Some(place) = place else {
             let (node, changed) = (node.counted(), if changed { op.sequence } else { 0 });
             let ops = smallvec::smallvec![op];
             return state.add(Pending { node, ops, changed, made_on });
@@ -388,6 +394,7 @@ impl Overlay {
     /// Takes the writes out, for a commit.
     pub(crate) fn take(&self) -> Taken {
         let mut state = self.state.lock();
+        state.sequence += 1;
         let base = state.base;
         let mut pending = std::mem::take(&mut state.pending);
         if std::mem::take(&mut state.rolled_back) {

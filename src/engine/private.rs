@@ -33,8 +33,8 @@ pub(crate) fn over(view: &View, node: &Node) -> Result<(Found, u32), ReadError> 
     let overlay = view.overlay();
     if node.role() == NodeKind::Signal {
         return Ok(match overlay.pending(node) {
-            Some(shown) => (Found::private(shown.value, view.revision), shown.changed),
-            None => (read::version_at(node, view.revision), 0),
+            Ok(shown) => (Found::private(shown.value, view.revision), shown.changed),
+            Err(_) => (read::version_at(node, view.revision), 0),
         });
     }
     if view.is_inside(node) {

@@ -87,23 +87,50 @@ pub(crate) fn record_update(signal: &NodeRef, mut replay: Replay) {
         replay: &mut Replay,
         act: impl FnOnce(Replay) -> Act,
     ) {
-        let (old, made_on) = shown(view, signal);
+        let shown = Shown::of(view, signal);
+        let old = &shown.value;
         let new = in_closure(|| replay(old.header().resolved()));
         let taken = std::mem::replace(replay, Box::new(|_| unreachable!("given away")));
         let changed = !signal.equal(old.header(), new.header());
         let value = Some(if changed { new } else { old.share() });
-        view.overlay().push(signal, Pushed { act: act(taken), changed, value, made_on });
+        shown.push(view, signal, act(taken), changed, value);
     }
 }
 
-/// What the view's layer shows of a signal, and the version below the layer.
-fn shown(view: &View, signal: &Node) -> (Kept, u64) {
-    match view.overlay_if_any().and_then(|overlay| overlay.pending(signal)) {
-        Some(shown) => (Kept::counted(shown.value), shown.made_on),
-        None => {
-            let found = version_at(signal, view.revision);
-            (found.kept, found.changed_at)
+/// What the view's layer shows of a signal.
+struct Shown {
+    value: Kept,
+    /// The version below the layer.
+    made_on: u64,
+    /// As in `Pushed`.
+    absent_at: Option<u32>,
+}
+
+impl Shown {
+    #[inline]
+    fn of(view: &View, signal: &Node) -> Self {
+        match view.overlay().pending(signal) {
+            Ok(shown) => {
+                let value = Kept::counted(shown.value);
+                Self { value, made_on: shown.made_on, absent_at: None }
+            }
+            Err(absent_at) => {
+                let found = version_at(signal, view.revision);
+                Self { value: found.kept, made_on: found.changed_at, absent_at }
+            }
         }
+    }
+
+    fn push(&self, view: &View, signal: &Node, act: Act, changed: bool, value: Option<Shared>) {
+        let Self { made_on, absent_at, .. } = *self;
+        view.overlay().push(signal, Pushed { act, changed, value, made_on, absent_at });
+    }
+
+    fn push_set(&self, view: &View, signal: &Node, new: Shared) {
+        let old = &self.value;
+        let changed = !signal.equal(old.header(), new.header());
+        let value = (!changed).then(|| old.share());
+        self.push(view, signal, Act::Set(Some(new)), changed, value);
     }
 }
 
@@ -112,20 +139,13 @@ fn in_closure<R>(f: impl FnOnce() -> R) -> R {
     Frame::enter_closure(f)
 }
 
-fn push_set(view: &View, signal: &NodeRef, (old, made_on): &(Kept, u64), new: Shared) {
-    let changed = !signal.equal(old.header(), new.header());
-    let value = (!changed).then(|| old.share());
-    let act = Act::Set(Some(new));
-    view.overlay().push(signal, Pushed { act, changed, value, made_on: *made_on });
-}
-
 fn collect(view: &View, signal: &NodeRef, what: What<'_>) -> Result<Done, WriteError> {
-    let old = shown(view, signal);
+    let shown = Shown::of(view, signal);
     match what {
-        What::Set(new) => push_set(view, signal, &old, new),
+        What::Set(new) => shown.push_set(view, signal, new),
         What::Replace(new) => {
-            push_set(view, signal, &old, new);
-            return Ok(Done { old: Some(old.0.share()) });
+            shown.push_set(view, signal, new);
+            return Ok(Done { old: Some(shown.value.share()) });
         }
         What::CompareSet(at, new) => {
             let changed_at = version_at(signal, view.revision).changed_at;
@@ -133,13 +153,11 @@ fn collect(view: &View, signal: &NodeRef, what: What<'_>) -> Result<Done, WriteE
                 return Err(conflict(signal, changed_at));
             }
             view.overlay().push_condition(signal, Condition::NotAfter(at));
-            push_set(view, signal, &old, new);
+            shown.push_set(view, signal, new);
         }
         What::Update(_) => unreachable!("updates are recorded by record_update"),
         What::Touch => {
-            let (act, value) = (Act::Touch, Some(old.0.share()));
-            let made_on = old.1;
-            view.overlay().push(signal, Pushed { act, changed: true, value, made_on });
+            shown.push(view, signal, Act::Touch, true, Some(shown.value.share()));
         }
     }
     Ok(Done { old: None })
@@ -400,13 +418,10 @@ impl Prepared<'_> {
 
 /// The write that a signal's collected ops come down to.
 fn final_write(pending: &mut Pending, base: u64, strictness: Strictness) -> Write {
-    let signal = &pending.node;
-    // The base is held, so its version needs no pin. A newer one may be pending or visible.
-    let head =
-        if signal.stamp() <= base { version_at(signal, base).kept } else { newest_version(signal) };
-    let version = version_of(&head);
+    // Not changed since the base: the version that everything pending was made from.
+    let is_as_at_base = pending.node.stamp() <= base;
     if let [Op { differs: Some(differs), act: Act::Set(set), .. }] = &mut pending.ops[..]
-        && version == pending.made_on
+        && is_as_at_base
     {
         // The usual case: compared with this version already.
         let condition = match strictness {
@@ -416,10 +431,12 @@ fn final_write(pending: &mut Pending, base: u64, strictness: Strictness) -> Writ
         let block = set.take().map(fresh);
         // SAFETY: `pending` counts the signal, and its owner outlives the write.
         let mut write = unsafe { Write::new(&pending.node, block, condition) };
-        write.equal_to = (!*differs).then_some(version);
+        write.equal_to = (!*differs).then_some(pending.made_on);
         return write;
     }
-    let signal = signal.clone();
+    let signal = pending.node.clone();
+    let head = newest_version(&signal);
+    let version = version_of(&head);
     let first = pending.ops.iter().find(|op| !matches!(op.act, Act::Touch));
     let overwrites = first.is_some_and(|op| matches!(op.act, Act::Set(_)));
     let touched = pending.ops.iter().any(|op| matches!(op.act, Act::Touch));

@@ -404,7 +404,7 @@ pub(crate) struct BatchViews {
 #[derive(Debug)]
 pub(crate) struct BatchView {
     // Declared first, so dropped first: it names the world that the view's overlay keeps.
-    _held: Held<'static>,
+    held: RefCell<Option<Held<'static>>>,
     view: View<'static>,
 }
 
@@ -422,7 +422,7 @@ impl BatchView {
         let named: &'static Arc<World> = unsafe { &*std::ptr::from_ref(overlay.world()) };
         let view = View::new(named, held.revision);
         view.overlay.set(overlay).expect("a new view has no overlay");
-        Self { _held: held, view }
+        Self { held: RefCell::new(Some(held)), view }
     }
 
     /// Ends view and hold.
@@ -475,11 +475,22 @@ impl BatchViews {
         }
     }
 
+    /// Ends the holds, when nothing is read any more at the revisions of the views.
+    pub(crate) fn let_go(&self) {
+        if let Some(first) = self.first.get() {
+            *first.held.borrow_mut() = None;
+        }
+        self.more.borrow().iter().for_each(|view| *view.held.borrow_mut() = None);
+    }
+
     /// Ends all views and holds.
-    pub(crate) fn into_overlays(self) -> (Option<Arc<Overlay>>, Vec<Arc<Overlay>>) {
-        let more = self.more.into_inner().into_iter().map(|view| view.into_overlay());
-        let more = more.collect();
-        (self.first.into_inner().map(BatchView::into_overlay), more)
+    pub(crate) fn end(&mut self) -> (Option<Arc<Overlay>>, Vec<Arc<Overlay>>) {
+        let first = self.first.take().map(BatchView::into_overlay);
+        if self.more.get_mut().is_empty() {
+            return (first, Vec::new());
+        }
+        let more = std::mem::take(self.more.get_mut());
+        (first, more.into_iter().map(|view| view.into_overlay()).collect())
     }
 }
 

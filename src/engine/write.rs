@@ -306,7 +306,7 @@ pub(crate) fn commit_overlay(
     place: Place,
 ) -> Result<Option<u64>, Box<Refused>> {
     let mut revision = None;
-    commit_overlays(&[overlay], strictness, rounds, place, |of| revision = Some(of))?;
+    commit_overlays(&[overlay], strictness, rounds, place, || {}, |of| revision = Some(of))?;
     Ok(revision)
 }
 
@@ -328,6 +328,8 @@ fn commit_overlays(
     strictness: Strictness,
     rounds: u32,
     place: Place,
+    // Called when nothing is read at the base any more.
+    let_go: impl Fn(),
     mut tell: impl FnMut(u64),
 ) -> Result<(), Box<Refused>> {
     let mut parts: SmallVec<[Prepared<'_>; 1]> = SmallVec::new();
@@ -344,6 +346,7 @@ fn commit_overlays(
     let spin = Spin::default();
     loop {
         parts.iter_mut().for_each(|part| part.prepare(strictness));
+        let_go();
         let (part, index) = match ask(&mut parts, rounds) {
             Ok(answers) => {
                 for (part, answer) in parts.into_iter().zip(answers) {
@@ -533,16 +536,16 @@ pub(crate) fn batch<R>(place: Place, f: impl FnOnce() -> R) -> R {
         Writes::RefusedInComputed | Writes::RefusedInUpdate => f(),
         Writes::Collect => nested(&frame, || (f(), Keep::Yes)),
         Writes::Commit => {
-            let views = BatchViews::default();
+            let mut views = BatchViews::default();
             let ran = catch_unwind(AssertUnwindSafe(|| in_batch(&frame, &views, f)));
             let result = match ran {
                 Ok(result) => result,
                 Err(payload) => {
-                    abandon(views);
+                    abandon(&mut views);
                     resume_unwind(payload)
                 }
             };
-            if let Err(refused) = commit_views(views, place) {
+            if let Err(refused) = commit_views(&mut views, place) {
                 let changed_at = version_of(&newest_version(&refused.signal));
                 let error = conflict(&refused.signal, changed_at);
                 panic!("a batch was not committed: {error}; use transaction to try again");
@@ -553,9 +556,9 @@ pub(crate) fn batch<R>(place: Place, f: impl FnOnce() -> R) -> R {
 }
 
 /// Ends a batch that commits nothing, or has committed. Effects made inside are still to run.
-fn abandon(views: BatchViews) {
+fn abandon(views: &mut BatchViews) {
     // The holds end before effects run.
-    let (first, more) = views.into_overlays();
+    let (first, more) = views.end();
     for overlay in first.into_iter().chain(more) {
         after(overlay.world());
         overlay::recycle(overlay);
@@ -569,11 +572,13 @@ fn in_batch<R>(frame: &Frame, views: &BatchViews, f: impl FnOnce() -> R) -> R {
 }
 
 /// Commits the overlays of a batch, then runs what they woke.
-fn commit_views(views: BatchViews, place: Place) -> Result<(), Box<Refused>> {
+fn commit_views(views: &mut BatchViews, place: Place) -> Result<(), Box<Refused>> {
     let rounds = react::rounds_here();
     let committed = catch_unwind(AssertUnwindSafe(|| {
         let overlays: SmallVec<[&Overlay; 1]> = views.overlays();
-        commit_overlays(&overlays, Strictness::Batch, rounds, place, |_| {})
+        // What the commit supersedes is not held by the batch itself.
+        let let_go = || views.let_go();
+        commit_overlays(&overlays, Strictness::Batch, rounds, place, let_go, |_| {})
     }));
     abandon(views);
     committed.unwrap_or_else(|payload| resume_unwind(payload))
@@ -639,20 +644,20 @@ pub(crate) fn transaction<R, E>(place: Place, mut f: impl FnMut() -> Result<R, E
     }
     let spin = Spin::default();
     loop {
-        let views = BatchViews::remembering();
+        let mut views = BatchViews::remembering();
         let ran = catch_unwind(AssertUnwindSafe(|| in_batch(&frame, &views, &mut f)));
         let result = match ran {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => {
-                abandon(views);
+                abandon(&mut views);
                 return Err(error);
             }
             Err(payload) => {
-                abandon(views);
+                abandon(&mut views);
                 resume_unwind(payload)
             }
         };
-        match commit_views(views, place) {
+        match commit_views(&mut views, place) {
             Ok(()) => return Ok(result),
             Err(_) => spin.turn(),
         }

@@ -715,21 +715,27 @@ fn resubscribe(node: &Node, mut recorded: Recorded) -> Sources {
     let rest = node.sources.with_mut(|sources| {
         // SAFETY: the cell belongs to the claim's owner, who asks.
         let sources = unsafe { &mut *sources };
-        let mut rest: Sources = sources.drain(recorded.same..).collect();
-        let more = recorded.beyond.as_mut().map(|beyond| beyond.more.drain(..));
-        for read in more.into_iter().flatten() {
-            // Reuses the slot of a source that only moved.
-            let source = match rest.iter().position(|source| source.node.same(&read)) {
-                Some(index) => rest.swap_remove(index),
-                None => {
-                    let slot = read.observers.add(node.as_ptr());
-                    // Relaxed: statistics.
-                    node.world().edges.fetch_add(1, Relaxed);
-                    Source { node: read, slot }
-                }
-            };
-            sources.push(source);
+        let mut rest = Sources::new();
+        if recorded.same < sources.len() {
+            rest.extend(sources.drain(recorded.same..));
         }
+        let mut added = 0;
+        if let Some(beyond) = recorded.beyond.as_mut() {
+            sources.reserve(beyond.more.len());
+            for read in beyond.more.drain(..) {
+                // Reuses the slot of a source that only moved.
+                let moved = rest.iter().position(|source| source.node.same(&read));
+                sources.push(moved.map_or_else(
+                    || {
+                        added += 1;
+                        let slot = read.observers.add(node.as_ptr());
+                        Source { node: read, slot }
+                    },
+                    |index| rest.swap_remove(index),
+                ));
+            }
+        }
+        solo::add(participants::current(), &node.world().edges, added);
         // Relaxed: a hint for waves.
         let level = sources.iter().map(|source| source.node.level.load(Relaxed) + 1).max();
         // Relaxed: as above.
@@ -748,11 +754,14 @@ fn resubscribe(node: &Node, mut recorded: Recorded) -> Sources {
 
 /// Ends subscriptions, after the publication that no longer needs them.
 pub(crate) fn unsubscribe(world: &World, dropped: Sources) {
+    if dropped.is_empty() {
+        return;
+    }
+    // Relaxed: statistics.
+    world.edges.fetch_sub(dropped.len() as u64, Relaxed);
     for source in dropped {
         // SAFETY: the slot was given to this edge and is removed once.
         unsafe { source.node.observers.remove(source.slot) };
-        // Relaxed: statistics.
-        world.edges.fetch_sub(1, Relaxed);
     }
 }
 

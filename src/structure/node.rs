@@ -571,11 +571,13 @@ fn unlink(node: NonNull<Node>) -> Option<Share> {
         // SAFETY: nobody counts the node, so nobody evaluates it: the cell is ours.
         std::mem::take(unsafe { &mut *sources })
     });
+    if !sources.is_empty() {
+        // Relaxed: statistics.
+        record.world.edges.fetch_sub(sources.len() as u64, Relaxed);
+    }
     for source in sources {
         // SAFETY: the slot was given to this edge and is removed once.
         unsafe { source.node.observers.remove(source.slot) };
-        // Relaxed: statistics.
-        record.world.edges.fetch_sub(1, Relaxed);
     }
     record.end_listed()
 }

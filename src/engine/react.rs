@@ -79,24 +79,26 @@ impl Drop for PendingRun {
     }
 }
 
-/// What stands behind an effect's node.
+/// What stands behind an effect's node. Field order is a statement about cache lines.
+#[repr(C)]
 pub(crate) struct Record {
-    body: UnsafeCell<Option<Body>>,
     status: AtomicU8,
+    /// Stopped as part of a loop, and not run since.
+    stopped: AtomicBool,
     /// How many runs of effects led to the queued run.
     rounds: AtomicU32,
     /// The thread whose commit queued it last: on that thread, or on one that waits for nobody's
     /// commit, it should run.
     asker: AtomicUsize,
-    /// Stopped as part of a loop, and not run since.
-    stopped: AtomicBool,
+    body: UnsafeCell<Option<Body>>,
     /// The private values that the last run read; the runner's own.
     private: UnsafeCell<Vec<(NodeRef, Shared)>>,
     /// Of what a run made and has not been cleaned up; there once one has made anything.
     owner: OnceLock<Arc<Owner>>,
+    // What follows is rarely looked at.
+    runs: Runs,
     /// Who owns the effect.
     parent: Weak<Owner>,
-    runs: Runs,
     /// Wakes the effect's own thread.
     own_thread: std::sync::Mutex<Option<std::sync::mpsc::Sender<()>>>,
 }

@@ -25,13 +25,18 @@ pub(crate) enum Track {
 /// The node's value for the code that asks. A failure of the node itself is in the block.
 #[inline]
 pub(crate) fn read(node: &Node, track: Track) -> Result<Kept, ReadError> {
+    match at_hand(node, track) {
+        Some(kept) => Ok(kept),
+        None => read_afar(node, track),
+    }
+}
+
+/// The same for what was not at hand.
+pub(crate) fn read_afar(node: &Node, track: Track) -> Result<Kept, ReadError> {
     // SAFETY: the frame is looked at before anything else runs here.
     match unsafe { Frame::top() } {
-        None => newest(node),
-        Some(frame) => match source_at_hand(frame, node, track) {
-            Some(kept) => Ok(kept),
-            None => find_in(frame, node, track).map(|found| found.kept),
-        },
+        None => evaluated(node),
+        Some(frame) => find_in(frame, node, track).map(|found| found.kept),
     }
 }
 
@@ -215,7 +220,6 @@ fn newest(node: &Node) -> Result<Kept, ReadError> {
     }
 }
 
-#[cold]
 fn evaluated(node: &Node) -> Result<Kept, ReadError> {
     loop {
         // Acquire: what the owner published is looked at next.

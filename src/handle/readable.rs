@@ -103,22 +103,25 @@ pub(crate) fn with<R: Readable + ?Sized, U>(
     f: impl FnOnce(&R::Value) -> U,
 ) -> U {
     let node = readable.node().inner();
-    if let Some(kept) = read::at_hand(node, track)
-        && let Some(value) = kept.header().plain_value()
-    {
-        return f(value);
+    let Some(kept) = read::at_hand(node, track) else { return with_afar(node, track, f) };
+    match kept.header().plain_value() {
+        Some(value) => f(value),
+        None => with_look(Look::of(kept), f),
     }
-    with_any(node, track, f)
 }
 
-/// The same for what is not at hand, or a failure.
+/// The same for what is not at hand.
 #[inline(never)]
-fn with_any<T: 'static, U>(
+fn with_afar<T: 'static, U>(
     node: &crate::structure::node::Node,
     track: Track,
     f: impl FnOnce(&T) -> U,
 ) -> U {
-    let look = read::read(node, track).map(Look::<T>::of).unwrap_or_else(|error| raise(error));
+    let kept = read::read_afar(node, track).unwrap_or_else(|error| raise(error));
+    with_look(Look::of(kept), f)
+}
+
+fn with_look<T: 'static, U>(look: Look<T>, f: impl FnOnce(&T) -> U) -> U {
     match look.value() {
         Ok(value) => f(value),
         Err(error) => raise(error.clone()),

@@ -307,7 +307,9 @@ fn s43c() {
             y.set(Tells(value, None));
         });
     };
+    let held = (g.snapshot(), h.snapshot());
     set(1);
+    drop(held);
     claim!(a.get() == 0 && b.get() == 0, "a drop was run before the race");
     let w = spawn({
         let b = b.clone();

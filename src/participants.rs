@@ -144,7 +144,9 @@ impl Registry {
             participant.solo.store(false, Release);
             // Pairs with `light` in `fence` and `plainly`: what was stored before is seen by this
             // thread, what is looked at after sees this thread's stores (claims O1, O2).
-            barrier::heavy();
+            if !seeded(Bug::SoloNoBarrier) {
+                barrier::heavy();
+            }
             let spin = Spin::default();
             // Acquire: pairs with the Release in `plainly`.
             while participant.busy.load(Acquire) && !seeded(Bug::SoloBusyIgnored) {

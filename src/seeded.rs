@@ -128,6 +128,10 @@ bugs! {
     RightsUnordered = "rights-unordered",
     /// A thread that ends another's solo does not wait for the step that one is in.
     SoloBusyIgnored = "solo-busy-ignored",
+    /// A thread that ends another's solo does without the barrier.
+    SoloNoBarrier = "solo-no-barrier",
+    /// A lone thread gives up what it keeps itself.
+    LoneIgnoresKept = "lone-ignores-kept",
     /// A panic leaves the claim held.
     ClaimLost = "claim-lost",
 }

@@ -121,7 +121,7 @@ impl Holds {
     pub(crate) fn is_lone(&self, me: &Participant, own: u32) -> bool {
         solo::is_solo(me)
             && me.held_used.get().count_ones() == own
-            && me.kept_used.get() == 0
+            && (me.kept_used.get() == 0 || seeded(Bug::LoneIgnoresKept))
             // Relaxed: changed by this thread, or by one whose end it has acquired.
             && self.listed.load(Relaxed) == 0
     }

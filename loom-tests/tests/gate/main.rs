@@ -11,6 +11,7 @@ mod holds;
 mod marks;
 mod overlay;
 mod read;
+mod solo;
 
 use scenario::Scenario;
 
@@ -23,6 +24,7 @@ fn scenarios() -> Vec<Scenario> {
         marks::SCENARIOS,
         overlay::SCENARIOS,
         read::SCENARIOS,
+        solo::SCENARIOS,
     ]
     .concat();
     scenarios.sort_unstable_by_key(|scenario| scenario.name);

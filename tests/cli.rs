@@ -391,6 +391,34 @@ fn a_paced_replay_waits_and_a_stop_interrupts_the_wait() {
     assert_counted(&report, 3);
 }
 
+#[cfg(feature = "bench")]
+#[test]
+fn a_bench_tells_that_this_engine_is_right_on_one_thread_and_on_several() {
+    let ended = run(&[
+        "bench",
+        "--quick",
+        "--json",
+        "-",
+        "--engines",
+        "isobar,floor",
+        "diamond_5",
+        "avoidable",
+        "mt_invariant_1",
+        "mt_diamond_1",
+        "mt_write_observed_2",
+        "bytes_signal",
+    ]);
+    assert_eq!(ended.code(), Some(0), "{}{}", ended.stdout, ended.stderr);
+    let lines: Vec<_> = ended.stdout.lines().map(json).collect();
+    let ours = lines.iter().filter(|line| line["entry"]["engine"] == "isobar");
+    let ours: Vec<_> = ours.map(|line| &line["entry"]).collect();
+    assert_eq!(ours.len(), 6, "{}", ended.stdout);
+    for entry in ours {
+        assert_eq!(entry["verdict"], "right", "{entry}");
+        assert!(entry["measured"].is_object(), "{entry}");
+    }
+}
+
 #[test]
 fn a_recording_by_hand_is_a_machine_and_more() {
     let folder = Folder::new("by_hand");

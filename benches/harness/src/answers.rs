@@ -39,7 +39,12 @@ impl Answers {
 /// Steps the shape with each closure watched.
 pub fn check<E: Engine>(engine: E, shape: &Shape, steps: u64) -> Answers {
     let (sink, log) = (Sink::default(), Arc::new(Mutex::default()));
-    let watched = Watched { engine, sink: sink.clone(), log: Arc::clone(&log), made: [0, 0].map(AtomicUsize::new) };
+    let watched = Watched {
+        engine,
+        sink: sink.clone(),
+        log: Arc::clone(&log),
+        made: [0, 0].map(AtomicUsize::new),
+    };
     let mut assembly = Assembly::new(watched, sink, shape);
     let mut reference = Reference::new(shape);
     let mut answers = Answers { looked_at: steps, ..Answers::default() };

@@ -106,7 +106,10 @@ impl Contenders {
         let mut bounds = Self::default();
         bounds.push("floor", Role::Bound, Floor { is_parallel: false });
         bounds.push("floor_rayon", Role::Bound, Floor { is_parallel: true });
-        bounds.with("static_schedule", Role::Bound, Schedule::default).cells::<Padded>().cells::<PaddedMutex>()
+        bounds
+            .with("static_schedule", Role::Bound, Schedule::default)
+            .cells::<Padded>()
+            .cells::<PaddedMutex>()
     }
 
     /// Adds the engines and cells of other crates: see the source of each for how it is used.
@@ -187,9 +190,8 @@ struct Single<F>(F);
 impl<E: Engine, F: Fn() -> E + Send + Sync> Ask for Single<F> {
     fn shape(&self, shape: &Shape) -> Option<Box<dyn Steps>> {
         let is_possible = E::DYNAMIC || !shape.is_dynamic();
-        is_possible.then(|| {
-            Box::new(Assembly::new((self.0)(), Sink::default(), shape)) as Box<dyn Steps>
-        })
+        is_possible
+            .then(|| Box::new(Assembly::new((self.0)(), Sink::default(), shape)) as Box<dyn Steps>)
     }
 
     fn check(&self, shape: &Shape, steps: u64) -> Option<Answers> {
@@ -260,4 +262,3 @@ impl<C: Cell> Ask for Cells<C> {
         crowd.of_cells(self.0)
     }
 }
-

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-/// How many threads, and how often each does it.
+/// How many threads, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Members {
     /// Threads.
     pub threads: u64,
-    /// Operations of each.
-    pub each: u64,
+    /// From the moment at which all are there.
+    pub time: Duration,
 }
 
 /// What a crew did.
@@ -21,6 +21,8 @@ pub struct Members {
 pub struct Done {
     /// From when the first began until the last was done.
     pub elapsed: Duration,
+    /// Operations of each thread.
+    pub counts: Vec<u64>,
     /// Operations of the thread beside the crew.
     pub beside: u64,
     /// Operations that said no: they have seen a state that never was.
@@ -34,6 +36,11 @@ pub struct Done {
 }
 
 impl Done {
+    /// Operations of all threads of the crew.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
     /// Counts one more thing wrong if what was promised of all operations does not hold.
     #[must_use]
     pub fn unless(self, right: bool) -> Self {
@@ -44,7 +51,7 @@ impl Done {
 /// One thread's operation, given its number and the turn.
 type Operation<'a> = &'a (dyn Fn(u64, u64) -> bool + Sync);
 
-/// Each thread does `op(thread, turn)`; `false` is a glitch, a panic is counted.
+/// Each thread does `op(thread, turn)`, turns from 1 on, until the time is over; `false` is a glitch, a panic is counted.
 pub fn together(members: Members, op: impl Fn(u64, u64) -> bool + Sync) -> Done {
     crew(members, &op, None, false)
 }
@@ -72,39 +79,34 @@ type Beside<'a> = &'a (dyn Fn(u64) + Sync);
 fn crew(members: Members, op: Operation<'_>, beside: Option<Beside<'_>>, is_timed: bool) -> Done {
     let start = Barrier::new(members.threads as usize + 1 + usize::from(beside.is_some()));
     let (over, panics) = (AtomicBool::new(false), AtomicU64::new(0));
+    let shared = Shared { start: &start, over: &over, panics: &panics };
     std::thread::scope(|scope| {
-        let aside = beside.map(|beside| {
-            scope.spawn(|| {
-                start.wait();
-                until(&over, &panics, beside)
-            })
-        });
-        let member = |thread| {
-            let (start, panics) = (&start, &panics);
-            scope.spawn(move || {
-                start.wait();
-                let began = Instant::now();
-                let (glitches, latencies) = turns(members.each, panics, is_timed, |turn| op(thread, turn));
-                (began, Instant::now(), glitches, latencies)
-            })
-        };
+        let aside = beside.map(|beside| scope.spawn(move || shared.until_over(beside)));
+        let member = |thread| scope.spawn(move || shared.turns(is_timed, |turn| op(thread, turn)));
         let crew: Vec<_> = (0..members.threads).map(member).collect();
         start.wait();
-        let joined = crew.into_iter().map(|thread| thread.join().expect("panics are caught"));
-        let joined: Vec<_> = joined.collect();
+        let began = Instant::now();
+        while let Some(left) = members.time.checked_sub(began.elapsed()).filter(|it| !it.is_zero())
+        {
+            std::thread::park_timeout(left);
+        }
         // Relaxed: a signal to stop, nothing else.
         over.store(true, Ordering::Relaxed);
+        let joined = crew.into_iter().map(|thread| thread.join().expect("panics are caught"));
+        let joined: Vec<_> = joined.collect();
         let beside = aside.map_or(0, |thread| thread.join().expect("panics are caught"));
-        let began = joined.iter().map(|one| one.0).min();
-        let ended = joined.iter().map(|one| one.1).max();
+        let ended = joined.iter().map(|one| one.ended).max();
         let mut latencies = is_timed.then(histogram);
-        for (all, one) in latencies.iter_mut().zip(joined.iter().filter_map(|one| one.3.as_ref())) {
+        for (all, one) in
+            latencies.iter_mut().zip(joined.iter().filter_map(|one| one.latencies.as_ref()))
+        {
             all.add(one).expect("histograms of one kind");
         }
         Done {
-            elapsed: began.zip(ended).map_or(Duration::ZERO, |(began, ended)| ended - began),
+            elapsed: ended.map_or(Duration::ZERO, |ended| ended - began),
+            counts: joined.iter().map(|one| one.count).collect(),
             beside,
-            glitches: joined.iter().map(|one| one.2).sum(),
+            glitches: joined.iter().map(|one| one.glitches).sum(),
             // Relaxed: all are joined.
             panics: panics.load(Ordering::Relaxed),
             wrong: 0,
@@ -113,59 +115,81 @@ fn crew(members: Members, op: Operation<'_>, beside: Option<Beside<'_>>, is_time
     })
 }
 
+/// What the threads of a crew share.
+#[derive(Clone, Copy)]
+struct Shared<'a> {
+    start: &'a Barrier,
+    over: &'a AtomicBool,
+    panics: &'a AtomicU64,
+}
+
+/// What one thread did.
+struct Turns {
+    ended: Instant,
+    count: u64,
+    glitches: u64,
+    latencies: Option<Histogram<u64>>,
+}
+
 /// Nanoseconds, to three digits.
 fn histogram() -> Histogram<u64> {
     Histogram::new(3).expect("three digits are allowed")
 }
 
-/// How many of the turns said no, and how long each took.
-fn turns(
-    each: u64,
-    panics: &AtomicU64,
-    is_timed: bool,
-    op: impl Fn(u64) -> bool,
-) -> (u64, Option<Histogram<u64>>) {
-    let (mut turn, mut glitches) = (0, 0);
-    let mut latencies = is_timed.then(histogram);
-    while turn < each {
-        // One catch for many turns: it must not cost those who do not panic.
-        let stretch = catch_unwind(AssertUnwindSafe(|| {
-            while turn < each {
-                let done = match &mut latencies {
-                    None => op(turn),
-                    Some(latencies) => {
-                        let start = Instant::now();
-                        let done = op(turn);
-                        latencies.saturating_record(start.elapsed().as_nanos() as u64);
-                        done
-                    }
-                };
-                turn += 1;
-                glitches += u64::from(!done);
-            }
-        }));
-        if stretch.is_err() {
-            turn += 1;
+/// The end is looked for after so many operations: looking must not cost those who are fast.
+const STRETCH: u64 = 16;
+
+impl Shared<'_> {
+    fn is_over(&self) -> bool {
+        // Relaxed: a signal to stop, nothing else.
+        self.over.load(Ordering::Relaxed)
+    }
+
+    /// Counts a panic of `stretch`, if it has one. One catch for many turns: it must not cost
+    /// those who do not panic.
+    fn counting_panics(&self, stretch: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(stretch)).is_err() {
             // Relaxed: read after the threads are joined.
-            panics.fetch_add(1, Ordering::Relaxed);
+            self.panics.fetch_add(1, Ordering::Relaxed);
         }
     }
-    (glitches, latencies)
-}
 
-fn until(over: &AtomicBool, panics: &AtomicU64, op: Beside<'_>) -> u64 {
-    let mut turn = 0;
-    // Relaxed: a signal to stop, nothing else.
-    while !over.load(Ordering::Relaxed) {
-        let stretch = catch_unwind(AssertUnwindSafe(|| {
-            // Relaxed: as above.
-            while !over.load(Ordering::Relaxed) {
-                turn += 1;
-                op(turn);
-            }
-        }));
-        // Relaxed: read after the threads are joined.
-        panics.fetch_add(u64::from(stretch.is_err()), Ordering::Relaxed);
+    fn turns(&self, is_timed: bool, op: impl Fn(u64) -> bool) -> Turns {
+        let (mut turn, mut glitches) = (0, 0);
+        let mut latencies = is_timed.then(histogram);
+        self.start.wait();
+        while !self.is_over() {
+            self.counting_panics(|| {
+                while turn % STRETCH != 0 || !self.is_over() {
+                    // Counted first: one that panics is not repeated.
+                    turn += 1;
+                    let done = match &mut latencies {
+                        None => op(turn),
+                        Some(latencies) => {
+                            let start = Instant::now();
+                            let done = op(turn);
+                            latencies.saturating_record(start.elapsed().as_nanos() as u64);
+                            done
+                        }
+                    };
+                    glitches += u64::from(!done);
+                }
+            });
+        }
+        Turns { ended: Instant::now(), count: turn, glitches, latencies }
     }
-    turn
+
+    fn until_over(&self, op: Beside<'_>) -> u64 {
+        let mut turn = 0;
+        self.start.wait();
+        while !self.is_over() {
+            self.counting_panics(|| {
+                while !self.is_over() {
+                    turn += 1;
+                    op(turn);
+                }
+            });
+        }
+        turn
+    }
 }

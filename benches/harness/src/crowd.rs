@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cells::Cell;
 use crate::crew::{Done, Members, beside, beside_timed, together};
@@ -43,8 +43,8 @@ pub enum Crowd {
     Latency(u64),
 }
 
-/// Does so many operations in each thread.
-pub type Go = Box<dyn Fn(u64) -> Done>;
+/// Does it for so long.
+pub type Go = Box<dyn Fn(Duration) -> Done>;
 
 impl Crowd {
     /// All, by name.
@@ -91,10 +91,7 @@ impl Crowd {
     /// Whether the rate is that of each reader, not of all together.
     pub fn is_each(self) -> bool {
         use Crowd::{Diamond, Invariant, ReadClean, ReadComputed, ReadSignal};
-        matches!(
-            self,
-            ReadSignal(_) | ReadComputed(_) | ReadClean(_) | Invariant(_) | Diamond(_)
-        )
+        matches!(self, ReadSignal(_) | ReadComputed(_) | ReadClean(_) | Invariant(_) | Diamond(_))
     }
 
     /// The work, done with a graph.
@@ -105,17 +102,17 @@ impl Crowd {
             Self::WriteObserved(threads) => write_observed(engine, threads),
             Self::ReadSignal(threads) => {
                 let signal = engine.signal(0);
-                Box::new(move |each| {
+                Box::new(move |time| {
                     let read = |_, _| black_box(signal.read()) < u64::MAX;
-                    beside(Members { threads, each }, read, |turn| engine.set(&signal, turn))
+                    beside(Members { threads, time }, read, |turn| engine.set(&signal, turn))
                 })
             }
             Self::ReadComputed(threads) => read_computed(engine, threads),
             Self::ReadClean(threads) => {
                 let (_signal, computed) = doubled(&engine);
-                Box::new(move |each| {
+                Box::new(move |time| {
                     let _alive = &engine;
-                    together(Members { threads, each }, |_, _| computed.read() == 1)
+                    together(Members { threads, time }, |_, _| computed.read() == 1)
                 })
             }
             Self::Invariant(threads) => invariant(engine, threads),
@@ -132,37 +129,40 @@ impl Crowd {
         Some(match self {
             Self::WriteSame(threads) => {
                 let cell = make(0);
-                Box::new(move |each| {
+                Box::new(move |time| {
                     let before = cell.value();
-                    let done = together(Members { threads, each }, |_, _| {
+                    let done = together(Members { threads, time }, |_, _| {
                         cell.increment();
                         true
                     });
-                    done.unless(cell.value() == before + threads * each)
+                    let right = cell.value() == before + done.count();
+                    done.unless(right)
                 })
             }
             Self::WriteDistinct(threads) => {
                 let cells: Vec<_> = (0..threads).map(make).collect();
-                Box::new(move |each| {
-                    let done = together(Members { threads, each }, |thread, turn| {
-                        cells[thread as usize].store(turn + 1);
+                Box::new(move |time| {
+                    let done = together(Members { threads, time }, |thread, turn| {
+                        cells[thread as usize].store(turn);
                         true
                     });
-                    done.unless(cells.iter().all(|cell| cell.value() == each))
+                    let is_last = |(cell, count): (&C, &u64)| *count == 0 || cell.value() == *count;
+                    let right = cells.iter().zip(&done.counts).all(is_last);
+                    done.unless(right)
                 })
             }
             Self::ReadSignal(threads) => {
                 let cell = make(0);
-                Box::new(move |each| {
+                Box::new(move |time| {
                     let read = |_, _| black_box(cell.value()) < u64::MAX;
-                    beside(Members { threads, each }, read, |turn| cell.store(turn))
+                    beside(Members { threads, time }, read, |turn| cell.store(turn))
                 })
             }
             Self::PipelinePolled => {
                 let cells: Vec<_> = (0..SENSORS as u64).map(|_| make(0)).collect();
-                Box::new(move |each| {
+                Box::new(move |time| {
                     let total = || cells.iter().map(Cell::value).sum();
-                    produce(each, |at| cells[at].increment(), total)
+                    produce(time, |at| cells[at].increment(), total)
                 })
             }
             _ => return None,
@@ -172,42 +172,61 @@ impl Crowd {
 
 fn write_same<E: Threaded>(engine: E, threads: u64) -> Go {
     let signal = engine.signal(0);
-    Box::new(move |each| {
+    Box::new(move |time| {
         let before = signal.read();
-        let done = together(Members { threads, each }, |_, _| {
+        let done = together(Members { threads, time }, |_, _| {
             engine.increment(&signal);
             true
         });
-        done.unless(signal.read() == before + threads * each)
+        let right = signal.read() == before + done.count();
+        done.unless(right)
     })
 }
 
 fn write_distinct<E: Threaded>(engine: E, threads: u64) -> Go {
     let signals: Vec<_> = (0..threads).map(|_| engine.signal(0)).collect();
-    Box::new(move |each| {
-        let done = together(Members { threads, each }, |thread, turn| {
-            engine.set(&signals[thread as usize], turn + 1);
+    Box::new(move |time| {
+        let done = together(Members { threads, time }, |thread, turn| {
+            engine.set(&signals[thread as usize], turn);
             true
         });
-        done.unless(signals.iter().all(|signal| signal.read() == each))
+        let is_last = |(signal, count): (&E::Signal, &u64)| *count == 0 || signal.read() == *count;
+        let right = signals.iter().zip(&done.counts).all(is_last);
+        done.unless(right)
     })
 }
 
 fn write_observed<E: Threaded>(engine: E, threads: u64) -> Go {
     let signal = engine.signal(0);
     let (effect, shown) = watch(&engine, Source::Signal(&signal), signal.clone());
-    Box::new(move |each| {
+    Box::new(move |time| {
         let _alive = &effect;
         let before = signal.read();
-        let done = together(Members { threads, each }, |_, _| {
+        let done = together(Members { threads, time }, |_, _| {
             engine.increment(&signal);
             true
         });
         engine.rest();
-        // Acquire: pairs with the effect's store; `rest` has waited for it.
-        let right = shown.load(Ordering::Acquire) == before + threads * each;
-        done.unless(right && signal.read() == before + threads * each)
+        let last = before + done.count();
+        let right = signal.read() == last && shows(&shown, last);
+        done.unless(right)
     })
+}
+
+/// Whether an effect comes to show that value. Some engines cannot say when all effects have run:
+/// they are given half a second, which is far more than any of them needs.
+fn shows(shown: &AtomicU64, last: u64) -> bool {
+    let start = Instant::now();
+    loop {
+        // Acquire: pairs with the effect's store.
+        if shown.load(Ordering::Acquire) == last {
+            return true;
+        }
+        if start.elapsed() > Duration::from_millis(500) {
+            return false;
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
 }
 
 /// An effect that says what it has seen.
@@ -219,7 +238,7 @@ fn watch<E: Threaded>(
     let shown = Arc::new(AtomicU64::new(0));
     let seen = Arc::clone(&shown);
     let effect = engine.effect(&[source], move || {
-        // Release: pairs with the Acquire of whoever looks after a rest.
+        // Release: pairs with the Acquire in `shows`.
         seen.store(handle.read(), Ordering::Release);
     });
     engine.rest();
@@ -236,9 +255,9 @@ fn doubled<E: Engine>(engine: &E) -> (E::Signal, E::Computed) {
 
 fn read_computed<E: Threaded>(engine: E, threads: u64) -> Go {
     let (signal, computed) = doubled(&engine);
-    Box::new(move |each| {
+    Box::new(move |time| {
         let read = |_, _| computed.read() % 2 == 1;
-        let done = beside(Members { threads, each }, read, |turn| engine.set(&signal, turn));
+        let done = beside(Members { threads, time }, read, |turn| engine.set(&signal, turn));
         engine.rest();
         let right = catch_unwind(AssertUnwindSafe(|| computed.read() == 2 * signal.read() + 1));
         done.unless(right.unwrap_or(false))
@@ -254,14 +273,14 @@ fn invariant<E: Threaded>(engine: E, threads: u64) -> Go {
         let (a, b) = (a.clone(), b.clone());
         engine.computed(&sources, move || a.read() + b.read())
     };
-    Box::new(move |each| {
+    Box::new(move |time| {
         let write = |turn: u64| {
             engine.batch(|| {
                 engine.set(&a, turn);
                 engine.set(&b, SUM - turn);
             });
         };
-        beside(Members { threads, each }, |_, _| sum.read() == SUM, write)
+        beside(Members { threads, time }, |_, _| sum.read() == SUM, write)
     })
 }
 
@@ -281,9 +300,9 @@ fn diamond<E: Threaded>(engine: E, threads: u64) -> Go {
             if 3 * two == 2 * three { three - two } else { TORN }
         })
     };
-    Box::new(move |each| {
+    Box::new(move |time| {
         let read = |_, _| whole.read() != TORN;
-        beside(Members { threads, each }, read, |turn| engine.set(&signal, turn))
+        beside(Members { threads, time }, read, |turn| engine.set(&signal, turn))
     })
 }
 
@@ -305,17 +324,16 @@ fn pipeline<E: Threaded>(engine: E, is_watched: bool) -> Go {
         engine.computed(&sources, move || groups.iter().map(Read::read).sum::<u64>())
     };
     let watched = is_watched.then(|| watch(&engine, Source::Computed(&total), total.clone()));
-    Box::new(move |each| {
-        let done = produce(each, |at| engine.increment(&sensors[at]), || total.read());
+    Box::new(move |time| {
+        let done = produce(time, |at| engine.increment(&sensors[at]), || total.read());
         engine.rest();
         let Some((_effect, shown)) = &watched else { return done };
         let right = catch_unwind(AssertUnwindSafe(|| total.read()));
-        // Acquire: pairs with the effect's store; `rest` has waited for it.
-        done.unless(right.is_ok_and(|total| total == shown.load(Ordering::Acquire)))
+        done.unless(right.is_ok_and(|total| shows(shown, total)))
     })
 }
 
-fn produce(each: u64, add: impl Fn(usize) + Sync, total: impl Fn() -> u64 + Sync) -> Done {
+fn produce(time: Duration, add: impl Fn(usize) + Sync, total: impl Fn() -> u64 + Sync) -> Done {
     let look = || catch_unwind(AssertUnwindSafe(&total)).unwrap_or(u64::MAX);
     let before = look();
     let share = SENSORS / PRODUCERS as usize;
@@ -327,14 +345,14 @@ fn produce(each: u64, add: impl Fn(usize) + Sync, total: impl Fn() -> u64 + Sync
         std::thread::park_timeout(Duration::from_millis(1));
         black_box(total());
     };
-    let done = beside(Members { threads: PRODUCERS, each }, op, poll);
-    let right = look() == before.wrapping_add(PRODUCERS * each);
+    let done = beside(Members { threads: PRODUCERS, time }, op, poll);
+    let right = look() == before.wrapping_add(done.count());
     Done { beside: 0, ..done.unless(right) }
 }
 
 fn churn<E: Threaded>(engine: E, threads: u64) -> Go {
-    Box::new(move |each| {
-        together(Members { threads, each }, |_, _| {
+    Box::new(move |time| {
+        together(Members { threads, time }, |_, _| {
             let (_signal, computed) = doubled(&engine);
             computed.read() == 1
         })
@@ -355,17 +373,18 @@ fn latency<E: Threaded>(engine: E, threads: u64) -> Go {
     let signals: Vec<_> = (0..threads).map(|_| engine.signal(0)).collect();
     let watch_one = |signal: &E::Signal| watch(&engine, Source::Signal(signal), signal.clone());
     let watched: Vec<_> = signals.iter().map(watch_one).collect();
-    Box::new(move |each| {
+    Box::new(move |time| {
         let _alive = (&slow, &watched);
         let set = |thread: u64, turn: u64| {
-            engine.set(&signals[thread as usize], turn + 1);
+            engine.set(&signals[thread as usize], turn);
             true
         };
-        let members = Members { threads, each };
+        let members = Members { threads, time };
         let done = beside_timed(members, set, |turn| engine.set(&elsewhere, turn));
         engine.rest();
-        // Acquire: pairs with the effects' stores; `rest` has waited for them.
-        let seen = |(_, shown): &(_, Arc<AtomicU64>)| shown.load(Ordering::Acquire) == each;
-        done.unless(watched.iter().all(seen))
+        let seen =
+            |((_, shown), count): (&(_, Arc<AtomicU64>), &u64)| *count == 0 || shows(shown, *count);
+        let right = watched.iter().zip(&done.counts).all(seen);
+        done.unless(right)
     })
 }

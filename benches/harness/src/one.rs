@@ -16,7 +16,7 @@ use crate::answers::{Answers, check_sums};
 use crate::assembly::Steps;
 use crate::contender::Contender;
 use crate::crew::Done;
-use crate::crowd::{Crowd, Go};
+use crate::crowd::Crowd;
 use crate::engine::Frees;
 use crate::operation::{Kind, Operation, Took};
 use crate::record::Quantity;
@@ -76,7 +76,12 @@ const USUAL_STACK: usize = 2 << 20;
 const LARGE_STACK: usize = 1 << 30;
 
 /// Runs one workload, on a thread of its own, and says what it finds on standard output.
-pub(crate) fn run(contender: &Contender, workload: &Workload, effort: Effort, is_check: bool) -> bool {
+pub(crate) fn run(
+    contender: &Contender,
+    workload: &Workload,
+    effort: Effort,
+    is_check: bool,
+) -> bool {
     say_the_first_panic_only();
     let grows_deep = workload.growth.is_some_and(|(family, _)| family == "depth");
     let stack = if grows_deep { USUAL_STACK } else { LARGE_STACK };
@@ -209,19 +214,20 @@ impl Process<'_> {
 
     fn crowd(&self, crowd: Crowd) -> Option<()> {
         let go = self.contender.crowd(crowd)?;
-        let each = self.calibrate(&go);
-        let runs: Vec<_> = (0..self.effort.samples).map(|_| go(each)).collect();
+        // To warm up: threads, pools, the allocator's arenas.
+        go(self.effort.crowd_slice / 4);
+        let runs: Vec<_> = (0..self.effort.samples).map(|_| go(self.effort.crowd_slice)).collect();
         let total = |of: fn(&Done) -> u64| runs.iter().map(of).sum::<u64>();
         say(&Said::Answers(Answers {
-            looked_at: each * crowd.threads() * runs.len() as u64,
+            looked_at: total(Done::count),
             wrong: total(|done| done.wrong),
             glitches: total(|done| done.glitches),
             panics: total(|done| done.panics),
             ..Answers::default()
         }));
-        let counted = if crowd.is_each() { each } else { each * crowd.threads() };
+        let sharers = if crowd.is_each() { crowd.threads() } else { 1 };
         let rate = |count: u64, done: &Done| count as f64 * 1e3 / done.elapsed.as_nanos() as f64;
-        let rates: Vec<_> = runs.iter().map(|done| rate(counted, done)).collect();
+        let rates: Vec<_> = runs.iter().map(|done| rate(done.count() / sharers, done)).collect();
         measured(Quantity::Rate, median(&rates));
         if total(|done| done.beside) > 0 {
             let rates: Vec<_> = runs.iter().map(|done| rate(done.beside, done)).collect();
@@ -238,20 +244,6 @@ impl Process<'_> {
         }
         measured(Quantity::Unit, self.unit());
         Some(())
-    }
-
-    /// So many operations a thread that a run takes long enough; it warms up on the way.
-    fn calibrate(&self, go: &Go) -> u64 {
-        let slice = self.effort.crowd_slice;
-        let mut each = 16;
-        loop {
-            let time = go(each).elapsed;
-            if time > slice / 4 {
-                let scale = slice.as_secs_f64() / time.as_secs_f64();
-                return ((each as f64 * scale) as u64).max(1);
-            }
-            each *= 4;
-        }
     }
 
     /// Nanoseconds a turn, by sample, and the turns of a sample; it warms up before.

@@ -81,7 +81,13 @@ pub fn timed<E: Engine>(engine: E, operation: Operation) -> Timed {
     match operation {
         Operation::ReadSignal => {
             let signal = engine.signal(1);
-            Box::new(move |count| reads(&engine, &signal, count, 1))
+            reads(
+                move || {
+                    let _alive = &engine;
+                    black_box(&signal).read()
+                },
+                1,
+            )
         }
         Operation::ReadComputed => {
             let signal = engine.signal(1);
@@ -89,7 +95,7 @@ pub fn timed<E: Engine>(engine: E, operation: Operation) -> Timed {
             let of = [Source::Signal(&signal)];
             let computed = engine.computed(&of, move || source.read() + 1);
             engine.pull(&computed);
-            Box::new(move |count| reads(&engine, &computed, count, 2))
+            reads(move || engine.pull(black_box(&computed)), 2)
         }
         Operation::Write => writes(engine, 1),
         Operation::WriteEqual => writes(engine, 0),
@@ -105,15 +111,16 @@ pub fn timed<E: Engine>(engine: E, operation: Operation) -> Timed {
     }
 }
 
-/// The engine is kept, so that its graph lives as long as it is asked.
-fn reads<E: Engine>(_alive: &E, handle: &impl Read, count: u64, right: u64) -> Took {
-    let start = Instant::now();
-    let mut sum = 0u64;
-    for _ in 0..count {
-        sum = sum.wrapping_add(black_box(black_box(handle).read()));
-    }
-    let time = start.elapsed();
-    Took { time, wrong: u64::from(sum != right * count) }
+fn reads(read: impl Fn() -> u64 + 'static, right: u64) -> Timed {
+    Box::new(move |count| {
+        let start = Instant::now();
+        let mut sum = 0u64;
+        for _ in 0..count {
+            sum = sum.wrapping_add(black_box(read()));
+        }
+        let time = start.elapsed();
+        Took { time, wrong: u64::from(sum != right * count) }
+    })
 }
 
 fn writes<E: Engine>(engine: E, stride: u64) -> Timed {
@@ -124,9 +131,9 @@ fn writes<E: Engine>(engine: E, stride: u64) -> Timed {
         for _ in 0..count {
             turn += stride;
             engine.set(&signal, black_box(turn));
+            engine.settle();
         }
         let time = start.elapsed();
-        engine.settle();
         Took { time, wrong: u64::from(signal.read() != turn) }
     })
 }
@@ -139,9 +146,9 @@ fn batches<E: Engine>(engine: E, size: usize) -> Timed {
         for _ in 0..count {
             turn += 1;
             engine.batch(|| signals.iter().for_each(|signal| engine.set(signal, turn)));
+            engine.settle();
         }
         let time = start.elapsed();
-        engine.settle();
         let missed = signals.iter().filter(|signal| signal.read() != turn);
         Took { time, wrong: missed.count() as u64 }
     })
@@ -195,6 +202,11 @@ impl<E: Engine> Nursery<E> {
             [a] => {
                 let source = a.clone();
                 self.engine.computed(&[Source::Signal(a)], move || source.read())
+            }
+            of @ [a, b, c, d] => {
+                let sources = [a.clone(), b.clone(), c.clone(), d.clone()];
+                let declared: [_; 4] = std::array::from_fn(|at| Source::Signal(&of[at]));
+                self.engine.computed(&declared, move || sources.iter().map(Read::read).sum())
             }
             of => {
                 let sources: Box<[E::Signal]> = of.into();

@@ -23,9 +23,9 @@ pub struct Options {
     /// A first look: short samples, nothing large, growth up to 10,000 nodes
     #[arg(long)]
     pub quick: bool,
-    /// Stop a process after this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
-    pub limit: u64,
+    /// Stop a process after this many seconds [default: 15, with --quick 3]
+    #[arg(long, value_name = "SECONDS")]
+    pub limit: Option<u64>,
     /// Write what is found, as lines of JSON (`-`: standard output)
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -56,6 +56,11 @@ impl Options {
     /// Processes for each contender and workload.
     pub fn repetitions(&self) -> u32 {
         self.repetitions.unwrap_or(if self.quick { 1 } else { 3 })
+    }
+
+    /// Seconds after which a process is stopped.
+    pub fn limit(&self) -> u64 {
+        self.limit.unwrap_or(if self.quick { 3 } else { 15 })
     }
 
     pub(crate) fn effort(&self) -> Effort {

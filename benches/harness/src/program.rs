@@ -153,9 +153,7 @@ fn judge(record: &Record) -> Result<(), BenchError> {
     });
     let names: Vec<_> = failed.map(|entry| entry.engine.clone()).collect();
     match names.first() {
-        Some(name) => {
-            Err(BenchError::OwnIsWrong { name: name.clone(), count: names.len() })
-        }
+        Some(name) => Err(BenchError::OwnIsWrong { name: name.clone(), count: names.len() }),
         None => Ok(()),
     }
 }

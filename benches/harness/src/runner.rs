@@ -139,7 +139,7 @@ impl Start<'_> {
                 let message = if last.is_empty() { status.to_string() } else { last };
                 Verdict::Crashed { message }
             }
-            Ended::OverLimit => Verdict::OverLimit { seconds: self.options.limit },
+            Ended::OverLimit => Verdict::OverLimit { seconds: self.options.limit() },
         };
         if !matches!(verdict, Verdict::Right | Verdict::NotExpressible) {
             entry.failed += 1;
@@ -153,7 +153,7 @@ impl Start<'_> {
     fn listen(&self, child: &mut Child, entry: &mut Entry) -> io::Result<Ended> {
         let lines = child.stdout.take().map(in_background);
         let errors = child.stderr.take().map(in_background);
-        let ends = Instant::now() + Duration::from_secs(self.options.limit);
+        let ends = Instant::now() + Duration::from_secs(self.options.limit());
         let mut is_done = false;
         for lines in lines.iter() {
             loop {

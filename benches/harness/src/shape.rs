@@ -137,8 +137,12 @@ pub enum Plan {
     TwoPaths,
     Cellx,
     Grid,
-    Wide { rounds: u32 },
-    Dynamic { sources: usize },
+    Wide {
+        rounds: u32,
+    },
+    Dynamic {
+        sources: usize,
+    },
     Read,
     /// What lies downstream of each signal, listed once.
     Lists,
@@ -198,4 +202,3 @@ pub fn blend(a: u64, b: u64) -> u64 {
 pub fn seen(value: u64) -> u64 {
     value.wrapping_add(1)
 }
-

@@ -1,6 +1,8 @@
 //! Every workload's shape, in every bound and peer, shows what the reference says; and operations
 //! and threads do what they are asked.
 
+use std::time::Duration;
+
 use isobar_harness::{Contender, Contenders, Role, Shape, Task, workloads};
 
 /// Larger graphs are left to the program.
@@ -76,7 +78,7 @@ fn cells_lose_nothing() {
         let Task::Crowd(crowd) = workload.task else { continue };
         for one in contenders().iter().filter(|one| one.role == Role::Bound) {
             let Some(go) = one.crowd(crowd) else { continue };
-            let done = go(200);
+            let done = go(Duration::from_millis(5));
             let lost = done.wrong + done.glitches + done.panics;
             assert_eq!(lost, 0, "{} in {}", one.name, workload.name);
         }

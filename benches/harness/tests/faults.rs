@@ -67,7 +67,8 @@ fn a_wrong_engine_is_told_as_wrong_with_the_count_and_without_a_speed() {
 
 #[test]
 fn a_glitching_engine_is_told_as_glitching_with_the_count() {
-    let (record, output) = record("glitching.json", &["--engines", "glitching", "glitch_unbatched"]);
+    let (record, output) =
+        record("glitching.json", &["--engines", "glitching", "glitch_unbatched"]);
     let entry = only(&record);
     assert_eq!(entry.verdict, Verdict::Wrong, "{entry:?}");
     let answers = entry.answers.expect("they were looked at");

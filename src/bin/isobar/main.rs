@@ -60,7 +60,8 @@ fn refuse(refusal: &clap::Error) -> Result<(), Fault> {
         };
     }
     if refusal.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Err(Fault::Usage("name a command: watch or record".to_owned()));
+        let more = if cfg!(feature = "bench") { " or bench" } else { "" };
+        return Err(Fault::Usage(format!("name a command: watch or record{more}")));
     }
     let text = refusal.to_string();
     let message: Vec<&str> = text.lines().map_while(paragraph_line).collect();

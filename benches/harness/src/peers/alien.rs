@@ -57,11 +57,7 @@ impl Engine for Alien {
         one_thread(Computed::new(move |_| f()))
     }
 
-    fn effect(
-        &self,
-        _: &[Source<'_, Self>],
-        f: impl Fn() + Send + Sync + 'static,
-    ) -> Self::Effect {
+    fn effect(&self, _: &[Source<'_, Self>], f: impl Fn() + Send + Sync + 'static) -> Self::Effect {
         Disposed(Some(Effect::new(f)))
     }
 

@@ -36,9 +36,9 @@ pub struct Node<V, T: incremental::Value> {
 }
 
 /// A handle to a number.
-pub type Number = OneThread<Rc<Node<Rc<Cell<u64>>, u64>>>;
+pub(super) type Number = OneThread<Rc<Node<Rc<Cell<u64>>, u64>>>;
 /// A handle to a list.
-pub type List = OneThread<Rc<Node<Rc<RefCell<Arc<[u64]>>>, Arc<[u64]>>>>;
+pub(super) type List = OneThread<Rc<Node<Rc<RefCell<Arc<[u64]>>>, Arc<[u64]>>>>;
 
 impl Read for Number {
     #[inline]
@@ -83,9 +83,7 @@ impl Incremental {
             [a] => number(a).map(move |_| f()),
             [a, b] => number(a).map2(number(b), move |_, _| f()),
             [a, b, c] => number(a).map3(number(b), number(c), move |_, _, _| f()),
-            [a, b, c, d] => {
-                number(a).map4(number(b), number(c), number(d), move |_, _, _, _| f())
-            }
+            [a, b, c, d] => number(a).map4(number(b), number(c), number(d), move |_, _, _, _| f()),
             [] => self.state.constant(f()),
             _ => self.fold(sources, f),
         };
@@ -202,11 +200,11 @@ impl Engine for Incremental {
 
     fn pull(&self, computed: &Self::Computed) -> u64 {
         let node = computed.get();
-        node.observer.get_or_init(|| {
+        let observer = node.observer.get_or_init(|| {
             self.is_due.set(true);
             node.incr.observe()
         });
         self.settle();
-        node.value.get()
+        observer.value()
     }
 }

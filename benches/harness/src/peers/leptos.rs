@@ -3,18 +3,17 @@
 //! threads they run on the executor's pool.
 
 use std::sync::Arc;
-use std::thread;
 
 use any_spawner::Executor;
 use reactive_graph::computed::ArcMemo;
 use reactive_graph::effect::Effect;
 use reactive_graph::owner::{LocalStorage, Owner, SyncStorage};
 use reactive_graph::signal::ArcRwSignal;
-use reactive_graph::traits::{Get, Read as _, Set, Update};
+use reactive_graph::traits::{Dispose, Get, Read as _, Set, Update};
 
 use crate::engine::{Engine, Read, ReadList, Source, Threaded};
 
-/// Owns the effects; they end with it.
+/// Nodes are made within its owner.
 #[derive(Debug)]
 pub struct Leptos(Owner);
 
@@ -54,6 +53,16 @@ impl Drop for Leptos {
 impl Drop for LeptosThreaded {
     fn drop(&mut self) {
         self.0.cleanup();
+    }
+}
+
+/// Disposes its effect when dropped, as the other engines' do.
+#[derive(Debug)]
+pub struct Disposed<D: Dispose + Copy>(D);
+
+impl<D: Dispose + Copy> Drop for Disposed<D> {
+    fn drop(&mut self) {
+        self.0.dispose();
     }
 }
 
@@ -118,16 +127,12 @@ macro_rules! graph {
 }
 
 impl Engine for Leptos {
-    type Effect = Effect<LocalStorage>;
+    type Effect = Disposed<Effect<LocalStorage>>;
 
     graph!();
 
-    fn effect(
-        &self,
-        _: &[Source<'_, Self>],
-        f: impl Fn() + Send + Sync + 'static,
-    ) -> Self::Effect {
-        self.0.with(|| Effect::new(move |_| f()))
+    fn effect(&self, _: &[Source<'_, Self>], f: impl Fn() + Send + Sync + 'static) -> Self::Effect {
+        Disposed(self.0.with(|| Effect::new(move |_| f())))
     }
 
     fn settle(&self) {
@@ -136,27 +141,17 @@ impl Engine for Leptos {
 }
 
 impl Engine for LeptosThreaded {
-    type Effect = Effect<SyncStorage>;
+    type Effect = Disposed<Effect<SyncStorage>>;
 
     graph!();
 
-    fn effect(
-        &self,
-        _: &[Source<'_, Self>],
-        f: impl Fn() + Send + Sync + 'static,
-    ) -> Self::Effect {
-        self.0.with(|| Effect::new_isomorphic(move |_| f()))
+    fn effect(&self, _: &[Source<'_, Self>], f: impl Fn() + Send + Sync + 'static) -> Self::Effect {
+        Disposed(self.0.with(|| Effect::new_isomorphic(move |_| f())))
     }
 }
 
 impl Threaded for LeptosThreaded {
     fn increment(&self, signal: &Self::Signal) {
         signal.update(|n| *n += 1);
-    }
-
-    /// There is no way to ask whether all effects have run. They are given far more time than any
-    /// of them needs here.
-    fn rest(&self) {
-        thread::park_timeout(std::time::Duration::from_millis(20));
     }
 }

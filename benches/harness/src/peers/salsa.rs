@@ -194,11 +194,7 @@ impl Engine for Salsa {
         one_thread(place(Closure::Number(Box::new(f))))
     }
 
-    fn effect(
-        &self,
-        _: &[Source<'_, Self>],
-        f: impl Fn() + Send + Sync + 'static,
-    ) -> Self::Effect {
+    fn effect(&self, _: &[Source<'_, Self>], f: impl Fn() + Send + Sync + 'static) -> Self::Effect {
         let place = place(Closure::Number(Box::new(move || {
             f();
             0

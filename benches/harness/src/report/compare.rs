@@ -16,7 +16,8 @@ pub fn table(old: &Record, new: &Record) -> String {
             None => lines.push(line(entry, "", "", "not measured before", "")),
         }
     }
-    for entry in old.entries.iter().filter(|entry| new.entry(&entry.workload, &entry.engine).is_none())
+    for entry in
+        old.entries.iter().filter(|entry| new.entry(&entry.workload, &entry.engine).is_none())
     {
         lines.push(line(entry, "", "not measured now", "", ""));
     }

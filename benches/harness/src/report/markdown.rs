@@ -92,20 +92,15 @@ fn verdict(entry: &Entry) -> Option<String> {
         Verdict::Right => None,
         Verdict::NotExpressible => Some(String::new()),
         Verdict::OverLimit { seconds } => Some(format!(">{seconds} s")),
-        Verdict::Crashed { .. } => {
-            Some(format!("CRASHED {} of {}", entry.failed, entry.started))
-        }
+        Verdict::Crashed { .. } => Some(format!("CRASHED {} of {}", entry.failed, entry.started)),
         Verdict::Wrong => Some(wrong(entry)),
     }
 }
 
 fn wrong(entry: &Entry) -> String {
     let Some(answers) = &entry.answers else { return "WRONG".to_owned() };
-    let counts = [
-        (answers.wrong, "wrong"),
-        (answers.glitches, "glitches"),
-        (answers.panics, "panics"),
-    ];
+    let counts =
+        [(answers.wrong, "wrong"), (answers.glitches, "glitches"), (answers.panics, "panics")];
     let counts = counts.iter().filter(|(count, _)| *count > 0);
     let counts: Vec<_> = counts.map(|(count, name)| format!("{count} {name}")).collect();
     format!("WRONG: {} in {}", counts.join(", "), answers.looked_at)
@@ -215,9 +210,8 @@ fn growth(record: &Record) -> String {
         }
         for quantity in [Quantity::Build, Quantity::Drop, Quantity::Bytes, Quantity::Resident] {
             let title = format!("Growth, {family}: {}", quantity.name());
-            let of = |_: &[&Entry], entry: &Entry| {
-                entry.best(quantity).map_or(String::new(), short)
-            };
+            let of =
+                |_: &[&Entry], entry: &Entry| entry.best(quantity).map_or(String::new(), short);
             text.push_str(&table.text(&title, &[], of, |_| Vec::new()));
         }
     }
@@ -242,8 +236,7 @@ fn memory(record: &Record) -> String {
 fn threads(record: &Record) -> String {
     let is_crowd = |entry: &Entry| entry.section == Section::Threads;
     let is_latency = |entry: &Entry| entry.workload.contains("latency");
-    let ratio =
-        |row: &[&Entry]| vec![against(row, Quantity::Rate).map_or(String::new(), short)];
+    let ratio = |row: &[&Entry]| vec![against(row, Quantity::Rate).map_or(String::new(), short)];
     let rates = Table::new(record, |entry| is_crowd(entry) && !is_latency(entry)).text(
         "Threads, million operations a second: writers together, readers each; w: the writer beside",
         &["best peer ÷ own"],

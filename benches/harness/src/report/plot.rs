@@ -22,10 +22,8 @@ type Line = (String, Vec<(f64, f64)>);
 ///
 /// The directory or a file cannot be written.
 pub fn draw(record: &Record, folder: &Path) -> Result<(), BenchError> {
-    let failed = |path: &Path, cause: String| BenchError::Plot {
-        path: path.display().to_string(),
-        cause,
-    };
+    let failed =
+        |path: &Path, cause: String| BenchError::Plot { path: path.display().to_string(), cause };
     fs::create_dir_all(folder).map_err(|cause| failed(folder, cause.to_string()))?;
     for plot in plots(record).iter().filter(|plot| !plot.lines.is_empty()) {
         let path = folder.join(format!("{}.svg", plot.file));
@@ -194,11 +192,12 @@ impl Plot {
             .y_label_area_size(80)
             .build_cartesian_2d(across, up.log_scale())?;
         let up = |value: &f64| if self.is_time { time(*value) } else { short(*value) };
-        let across = |value: &f64| match self.places.get(*value as usize - usize::from(*value >= 1.0)) {
-            Some(_) if *value < 1.0 => String::new(),
-            Some(name) => name.clone(),
-            None => short(*value),
-        };
+        let across =
+            |value: &f64| match self.places.get(*value as usize - usize::from(*value >= 1.0)) {
+                Some(_) if *value < 1.0 => String::new(),
+                Some(name) => name.clone(),
+                None => short(*value),
+            };
         let mut mesh = chart.configure_mesh();
         mesh.x_desc(self.across).y_desc(&self.up).y_label_formatter(&up);
         mesh.x_label_formatter(&across).light_line_style(WHITE.mix(0.0));
@@ -216,9 +215,10 @@ impl Plot {
                 });
             } else {
                 let dots = points.iter().map(|point| Circle::new(*point, 4, color.filled()));
-                chart.draw_series(dots)?.label(name).legend(move |(x, y)| {
-                    Circle::new((x + 8, y), 4, color.filled())
-                });
+                chart
+                    .draw_series(dots)?
+                    .label(name)
+                    .legend(move |(x, y)| Circle::new((x + 8, y), 4, color.filled()));
             }
         }
         let mut legend = chart.configure_series_labels();
@@ -231,7 +231,7 @@ impl Plot {
 
 /// The values' range, a little wider.
 fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
-    let (least, most) =
-        values.fold((f64::INFINITY, 0.0_f64), |(least, most), value| (least.min(value), most.max(value)));
+    let (least, most) = values
+        .fold((f64::INFINITY, 0.0_f64), |(least, most), value| (least.min(value), most.max(value)));
     if least.is_finite() { least / 1.3..most * 1.3 } else { 0.1..1.0 }
 }

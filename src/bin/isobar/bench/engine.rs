@@ -63,11 +63,7 @@ impl Engine for Isobar {
         Handle(self.0.computed(f))
     }
 
-    fn effect(
-        &self,
-        _: &[Source<'_, Self>],
-        f: impl Fn() + Send + Sync + 'static,
-    ) -> Self::Effect {
+    fn effect(&self, _: &[Source<'_, Self>], f: impl Fn() + Send + Sync + 'static) -> Self::Effect {
         self.0.effect(f)
     }
 

@@ -71,6 +71,7 @@ pub(crate) fn measure(
     let bar = ProgressBar::new(turns as u64).with_style(style());
     for workload in workloads {
         let mut all: Vec<_> = contenders.iter().map(|one| fresh(one, workload)).collect();
+        all.iter_mut().for_each(|entry| spare(entry, &record));
         for repetition in 0..=repetitions {
             for entry in &mut all {
                 bar.set_message(format!("{} {}", entry.workload, entry.engine));
@@ -113,6 +114,21 @@ fn fresh(contender: &Contender, workload: &Workload) -> Entry {
         nodes: 0,
         answers: None,
         measured: Default::default(),
+    }
+}
+
+/// Does not try what failed when it was smaller.
+fn spare(entry: &mut Entry, record: &Record) {
+    let Some((family, _)) = &entry.growth else { return };
+    let is_smaller = |other: &&Entry| {
+        let same = other.growth.as_ref().is_some_and(|(name, _)| name == family);
+        same && other.engine == entry.engine
+    };
+    let ended_badly = |other: &&Entry| {
+        matches!(other.verdict, Verdict::OverLimit { .. } | Verdict::Crashed { .. })
+    };
+    if let Some(failed) = record.entries.iter().filter(is_smaller).find(ended_badly) {
+        entry.verdict = failed.verdict.clone();
     }
 }
 

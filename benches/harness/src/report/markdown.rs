@@ -288,10 +288,12 @@ fn failures(record: &Record) -> String {
             Verdict::OverLimit { seconds } => format!("did not end within {seconds} s"),
             Verdict::Crashed { message } => format!("crashed: {message}"),
         };
-        text.push_str(&format!(
-            "- {}, {}: {said} ({} of {} processes)\n",
-            entry.workload, entry.engine, entry.failed, entry.started
-        ));
+        let counts = match entry.started {
+            0 => "not tried again when larger".to_owned(),
+            started => format!("{} of {started} processes", entry.failed),
+        };
+        let (workload, engine) = (&entry.workload, &entry.engine);
+        text.push_str(&format!("- {workload}, {engine}: {said} ({counts})\n"));
     }
     if text.is_empty() { text } else { format!("\n## What went wrong\n\n{text}") }
 }

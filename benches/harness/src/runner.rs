@@ -80,7 +80,8 @@ pub(crate) fn measure(
                 let is_check = repetition == 0;
                 let is_wanted = !is_check || matches!(workload.task, Task::Steps(_));
                 if is_wanted && entry.verdict == Verdict::Right {
-                    let one = Start { options, started_by, is_check };
+                    let limit = options.limit() * if workload.is_huge { 4 } else { 1 };
+                    let one = Start { options, started_by, is_check, limit };
                     one.process(entry)?;
                 }
             }
@@ -136,6 +137,8 @@ struct Start<'a> {
     options: &'a Options,
     started_by: &'a [String],
     is_check: bool,
+    /// In seconds.
+    limit: u64,
 }
 
 impl Start<'_> {
@@ -155,7 +158,7 @@ impl Start<'_> {
                 let message = if last.is_empty() { status.to_string() } else { last };
                 Verdict::Crashed { message }
             }
-            Ended::OverLimit => Verdict::OverLimit { seconds: self.options.limit() },
+            Ended::OverLimit => Verdict::OverLimit { seconds: self.limit },
         };
         if !matches!(verdict, Verdict::Right | Verdict::NotExpressible) {
             entry.failed += 1;
@@ -169,7 +172,7 @@ impl Start<'_> {
     fn listen(&self, child: &mut Child, entry: &mut Entry) -> io::Result<Ended> {
         let lines = child.stdout.take().map(in_background);
         let errors = child.stderr.take().map(in_background);
-        let ends = Instant::now() + Duration::from_secs(self.options.limit());
+        let ends = Instant::now() + Duration::from_secs(self.limit);
         let mut is_done = false;
         for lines in lines.iter() {
             loop {

@@ -92,7 +92,10 @@ fn growth(record: &Record, family: &str, quantity: Quantity) -> Plot {
     let what = quantity.name().replace(' ', "_");
     Plot {
         file: format!("growth_{family}_{what}"),
-        title: format!("{family}: {}", quantity.name()),
+        title: match quantity {
+            Quantity::Step => format!("Growth, {family}: a step"),
+            _ => format!("Growth, {family}: {}", quantity.name()),
+        },
         across: "nodes",
         up: if quantity == Quantity::Step { "a step".into() } else { quantity.name().into() },
         places: Vec::new(),

@@ -103,7 +103,8 @@ fn a_dying_engine_is_told_with_its_last_words() {
 fn what_differs_from_an_earlier_run_is_told() {
     let (mut old, _) = record("new.json", &["--engines", "right", "chain_50", "avoidable"]);
     let path = file("old.json");
-    // The earlier run was eight times as fast at one workload (a power of two divides exactly), and did not have the other.
+    // The earlier run was eight times as fast at one workload, a power of two dividing exactly, and
+    // did not have the other.
     old.entries.retain(|entry| entry.workload == "chain_50");
     for value in old.entries[0].measured.get_mut(&Quantity::Step).expect("measured") {
         *value /= 8.0;

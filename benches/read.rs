@@ -1,7 +1,7 @@
 //! What does a read cost, in each of its forms?
 //!
-//! A clean computed through `get`, `with`, `load`, `peek`, a snapshot and in a batch; and a run that
-//! reads a thousand signals. Last recorded: docs/BENCHMARKS.md, 2026-11-20.
+//! A clean computed through `get`, `with`, `load`, `peek`, a snapshot and in a batch; and a run
+//! that reads a thousand signals. Last recorded: docs/BENCHMARKS.md, 2026-11-20.
 //!
 //! `cargo bench -p isobar-benches --bench read [-- clean]`
 

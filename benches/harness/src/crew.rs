@@ -51,7 +51,8 @@ impl Done {
 /// One thread's operation, given its number and the turn.
 type Operation<'a> = &'a (dyn Fn(u64, u64) -> bool + Sync);
 
-/// Each thread does `op(thread, turn)`, turns from 1 on, until the time is over; `false` is a glitch, a panic is counted.
+/// Each thread does `op(thread, turn)`, turns from 1 on, until the time is over; `false` is a
+/// glitch, a panic is counted.
 pub fn together(members: Members, op: impl Fn(u64, u64) -> bool + Sync) -> Done {
     crew(members, &op, None, false)
 }

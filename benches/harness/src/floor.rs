@@ -55,6 +55,7 @@ pub fn of(shape: &Shape) -> Box<dyn Steps> {
         Plan::TwoPaths => two_paths(),
         Plan::Cellx => cellx(effects / 4),
         Plan::Grid => grid(shape.signals),
+        Plan::GridOne => grid_one(shape.signals),
         Plan::Wide { rounds } => wide(computeds - 1, rounds),
         Plan::Dynamic { sources } => Box::new(Layers::new(shape, sources)),
         Plan::Read => read(shape),
@@ -250,6 +251,22 @@ fn grid(side: usize) -> Box<dyn Steps> {
     })
 }
 
+/// A write to the middle of the top reaches one node more to the left in each row.
+fn grid_one(side: usize) -> Box<dyn Steps> {
+    floor(vec![0u64; side * (side + 1)], move |nodes, turn| {
+        nodes[side / 2] = turn;
+        for row in 1..=side {
+            let (above, below) = nodes.split_at_mut(row * side);
+            let above = &above[(row - 1) * side..];
+            for back in 0..(row + 1).min(side) {
+                let i = (side / 2 + side - back) % side;
+                below[i] = blend(above[i], above[if i + 1 == side { 0 } else { i + 1 }]);
+            }
+        }
+        seen(sum(&nodes[side * side..]))
+    })
+}
+
 fn wide(width: usize, rounds: u32) -> Box<dyn Steps> {
     floor(vec![0u64; width], move |nodes, turn| {
         for (i, node) in nodes.iter_mut().enumerate() {
@@ -327,7 +344,7 @@ impl Steps for Layers {
     }
 }
 
-/// Sums and blends of any kind: what lies downstream of a signal is listed when it is first
+/// Sums of any kind: what lies downstream of a signal is listed when it is first
 /// written, in order of creation. Values that stay the same are passed on all the same, but an
 /// effect runs only if its own sum moved.
 struct Lists {
@@ -404,7 +421,6 @@ impl Lists {
 
     fn evaluate(&self, at: usize) -> u64 {
         match &self.shape.computeds[at] {
-            Formula::Blend(a, b) => blend(self.value(*a), self.value(*b)),
             Formula::Sum(of) => self.sum(of),
             other => panic!("no list for {other:?}"),
         }

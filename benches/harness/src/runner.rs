@@ -71,6 +71,7 @@ pub(crate) fn measure(
     let bar = ProgressBar::new(turns as u64).with_style(style());
     for workload in workloads {
         let mut all: Vec<_> = contenders.iter().map(|one| fresh(one, workload)).collect();
+        all.iter_mut().for_each(|entry| spare(entry, &record));
         for repetition in 0..=repetitions {
             for entry in &mut all {
                 bar.set_message(format!("{} {}", entry.workload, entry.engine));
@@ -79,7 +80,8 @@ pub(crate) fn measure(
                 let is_check = repetition == 0;
                 let is_wanted = !is_check || matches!(workload.task, Task::Steps(_));
                 if is_wanted && entry.verdict == Verdict::Right {
-                    let one = Start { options, started_by, is_check };
+                    let limit = options.limit() * if workload.is_huge { 4 } else { 1 };
+                    let one = Start { options, started_by, is_check, limit };
                     one.process(entry)?;
                 }
             }
@@ -116,10 +118,27 @@ fn fresh(contender: &Contender, workload: &Workload) -> Entry {
     }
 }
 
+/// Does not try what failed when it was smaller.
+fn spare(entry: &mut Entry, record: &Record) {
+    let Some((family, _)) = &entry.growth else { return };
+    let is_smaller = |other: &&Entry| {
+        let same = other.growth.as_ref().is_some_and(|(name, _)| name == family);
+        same && other.engine == entry.engine
+    };
+    let ended_badly = |other: &&Entry| {
+        matches!(other.verdict, Verdict::OverLimit { .. } | Verdict::Crashed { .. })
+    };
+    if let Some(failed) = record.entries.iter().filter(is_smaller).find(ended_badly) {
+        entry.verdict = failed.verdict.clone();
+    }
+}
+
 struct Start<'a> {
     options: &'a Options,
     started_by: &'a [String],
     is_check: bool,
+    /// In seconds.
+    limit: u64,
 }
 
 impl Start<'_> {
@@ -139,7 +158,7 @@ impl Start<'_> {
                 let message = if last.is_empty() { status.to_string() } else { last };
                 Verdict::Crashed { message }
             }
-            Ended::OverLimit => Verdict::OverLimit { seconds: self.options.limit() },
+            Ended::OverLimit => Verdict::OverLimit { seconds: self.limit },
         };
         if !matches!(verdict, Verdict::Right | Verdict::NotExpressible) {
             entry.failed += 1;
@@ -153,7 +172,7 @@ impl Start<'_> {
     fn listen(&self, child: &mut Child, entry: &mut Entry) -> io::Result<Ended> {
         let lines = child.stdout.take().map(in_background);
         let errors = child.stderr.take().map(in_background);
-        let ends = Instant::now() + Duration::from_secs(self.options.limit());
+        let ends = Instant::now() + Duration::from_secs(self.limit);
         let mut is_done = false;
         for lines in lines.iter() {
             loop {

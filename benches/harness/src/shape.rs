@@ -137,6 +137,7 @@ pub enum Plan {
     TwoPaths,
     Cellx,
     Grid,
+    GridOne,
     Wide {
         rounds: u32,
     },

@@ -66,13 +66,15 @@ pub struct Workload {
     pub growth: Option<(&'static str, usize)>,
     /// Left out by `--quick`.
     pub is_long: bool,
+    /// A million nodes: it has four times as long as others.
+    pub is_huge: bool,
     /// What is done.
     pub task: Task,
 }
 
 impl Workload {
     fn new(name: impl Into<String>, section: Section, task: Task) -> Self {
-        Self { name: name.into(), section, growth: None, is_long: false, task }
+        Self { name: name.into(), section, growth: None, is_long: false, is_huge: false, task }
     }
 
     fn shape(name: &str, build: impl Fn(&str) -> Shape + Send + Sync + 'static) -> Self {
@@ -81,6 +83,10 @@ impl Workload {
 
     fn long(self) -> Self {
         Self { is_long: true, ..self }
+    }
+
+    fn huge(self) -> Self {
+        Self { is_huge: true, ..self.long() }
     }
 }
 
@@ -169,8 +175,8 @@ fn usual() -> Vec<Workload> {
     // 2.7 and 780 ns a node, by hand.
     all.push(Workload::shape("wide10k_10ns", |name| shape::wide(name, 10_000, 6)));
     all.push(Workload::shape("wide10k_1us", |name| shape::wide(name, 10_000, 560)).long());
-    all.push(Workload::shape("grid_1m", |name| shape::grid(name, 1000)).long());
-    all.push(Workload::shape("grid_1m_one", |name| shape::grid_one(name, 1000)).long());
+    all.push(Workload::shape("grid_1m", |name| shape::grid(name, 1000)).huge());
+    all.push(Workload::shape("grid_1m_one", |name| shape::grid_one(name, 1000)).huge());
     if let Some(path) = shape::index() {
         let build = move |name: &str| {
             let empty = || shape::chain(name, 1);
@@ -200,7 +206,8 @@ fn growth() -> Vec<Workload> {
             let task = Task::Steps(Box::new(move |name: &str| build(name, *size)));
             let workload = Workload::new(name, Section::Growth, task);
             let growth = Some((family, *size));
-            all.push(Workload { growth, is_long: *size > 10_000, ..workload });
+            let (is_long, is_huge) = (*size > 10_000, *size >= 1_000_000);
+            all.push(Workload { growth, is_long, is_huge, ..workload });
         }
     }
     all

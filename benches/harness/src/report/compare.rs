@@ -25,7 +25,8 @@ pub fn table(old: &Record, new: &Record) -> String {
     if lines.is_empty() {
         return format!("{compared}No difference of a tenth or more.\n");
     }
-    let head = "| | contender | | old | new | new ÷ old | in `fetch_add`s |\n|---|---|---|---:|---:|---:|---:|\n";
+    let head = "| | contender | | old | new | new ÷ old | in `fetch_add`s |\n\
+        |---|---|---|---:|---:|---:|---:|\n";
     format!("{compared}{head}{}", lines.concat())
 }
 

@@ -92,6 +92,7 @@ fn verdict(entry: &Entry) -> Option<String> {
         Verdict::Right => None,
         Verdict::NotExpressible => Some(String::new()),
         Verdict::OverLimit { seconds } => Some(format!(">{seconds} s")),
+        Verdict::Crashed { .. } if entry.started == 0 => Some("not tried".to_owned()),
         Verdict::Crashed { .. } => Some(format!("CRASHED {} of {}", entry.failed, entry.started)),
         Verdict::Wrong => Some(wrong(entry)),
     }
@@ -238,7 +239,7 @@ fn threads(record: &Record) -> String {
     let is_latency = |entry: &Entry| entry.workload.contains("latency");
     let ratio = |row: &[&Entry]| vec![against(row, Quantity::Rate).map_or(String::new(), short)];
     let rates = Table::new(record, |entry| is_crowd(entry) && !is_latency(entry)).text(
-        "Threads, million operations a second: writers together, readers each; w: the writer beside",
+        "Threads, million operations a second: writers together, readers each; w: beside them",
         &["best peer ÷ own"],
         |row, entry| cell(row, entry, Quantity::Rate),
         ratio,
@@ -288,10 +289,12 @@ fn failures(record: &Record) -> String {
             Verdict::OverLimit { seconds } => format!("did not end within {seconds} s"),
             Verdict::Crashed { message } => format!("crashed: {message}"),
         };
-        text.push_str(&format!(
-            "- {}, {}: {said} ({} of {} processes)\n",
-            entry.workload, entry.engine, entry.failed, entry.started
-        ));
+        let counts = match entry.started {
+            0 => "not tried again when larger".to_owned(),
+            started => format!("{} of {started} processes", entry.failed),
+        };
+        let (workload, engine) = (&entry.workload, &entry.engine);
+        text.push_str(&format!("- {workload}, {engine}: {said} ({counts})\n"));
     }
     if text.is_empty() { text } else { format!("\n## What went wrong\n\n{text}") }
 }

@@ -92,7 +92,10 @@ fn growth(record: &Record, family: &str, quantity: Quantity) -> Plot {
     let what = quantity.name().replace(' ', "_");
     Plot {
         file: format!("growth_{family}_{what}"),
-        title: format!("{family}: {}", quantity.name()),
+        title: match quantity {
+            Quantity::Step => format!("Growth, {family}: a step"),
+            _ => format!("Growth, {family}: {}", quantity.name()),
+        },
         across: "nodes",
         up: if quantity == Quantity::Step { "a step".into() } else { quantity.name().into() },
         places: Vec::new(),
@@ -158,74 +161,83 @@ fn threads(record: &Record) -> Vec<Plot> {
     plots
 }
 
+/// What a legend takes on the right.
+const LEGEND: u32 = 150;
+
 impl Plot {
     fn draw(&self, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
-        let up = range(self.lines.iter().flat_map(|(_, points)| points).map(|point| point.1));
+        let points = || self.lines.iter().flat_map(|(_, points)| points);
+        let values = range(points().map(|point| point.1)).log_scale();
         if self.places.is_empty() {
-            let across = self.lines.iter().flat_map(|(_, points)| points).map(|point| point.0);
-            self.draw_on(path, (900, 560), range(across).log_scale(), up)
-        } else {
-            let size = (200 + 24 * self.places.len() as u32, 720);
-            self.draw_on(path, size, 0.0..self.places.len() as f64 + 1.0, up)
+            let across = range(points().map(|point| point.0)).log_scale();
+            return self.draw_on(path, (1000, 560), across, values);
         }
+        // Names are read from left to right: places stand one below the other.
+        let places = self.places.len();
+        let size = (1100, 120 + 16 * places as u32);
+        self.draw_on(path, size, values, 0.0..places as f64 + 1.0)
     }
 
-    fn draw_on<X>(
+    fn draw_on<X, Y>(
         &self,
         path: &Path,
         size: (u32, u32),
         across: X,
-        up: Range<f64>,
+        up: Y,
     ) -> Result<(), Box<dyn std::error::Error>>
     where
         X: AsRangedCoord<Value = f64>,
         X::CoordDescType: ValueFormatter<f64>,
+        Y: AsRangedCoord<Value = f64>,
+        Y::CoordDescType: ValueFormatter<f64>,
     {
         let root = SVGBackend::new(path, size).into_drawing_area();
         root.fill(&WHITE)?;
-        let names = if self.places.is_empty() { 50 } else { 170 };
-        let mut chart = ChartBuilder::on(&root)
+        let (left, right) = root.split_horizontally(size.0 - LEGEND);
+        let is_upright = !self.places.is_empty();
+        let mut chart = ChartBuilder::on(&left)
             .caption(&self.title, ("sans-serif", 20))
             .margin(12)
-            .margin_right(30)
-            .x_label_area_size(names)
-            .y_label_area_size(80)
-            .build_cartesian_2d(across, up.log_scale())?;
-        let up = |value: &f64| if self.is_time { time(*value) } else { short(*value) };
-        let across =
-            |value: &f64| match self.places.get(*value as usize - usize::from(*value >= 1.0)) {
-                Some(_) if *value < 1.0 => String::new(),
-                Some(name) => name.clone(),
-                None => short(*value),
-            };
+            .x_label_area_size(50)
+            .y_label_area_size(if is_upright { 190 } else { 80 })
+            .build_cartesian_2d(across, up)?;
+        let value = |value: &f64| if self.is_time { time(*value) } else { short(*value) };
+        let name = |place: &f64| self.place(*place);
+        let count = |count: &f64| format!("{count}");
         let mut mesh = chart.configure_mesh();
-        mesh.x_desc(self.across).y_desc(&self.up).y_label_formatter(&up);
-        mesh.x_label_formatter(&across).light_line_style(WHITE.mix(0.0));
-        let upright = ("sans-serif", 12).into_font().transform(FontTransform::Rotate90);
-        if !self.places.is_empty() {
-            mesh.x_labels(self.places.len() + 2).x_label_style(upright);
+        mesh.light_line_style(WHITE.mix(0.0));
+        if is_upright {
+            mesh.x_desc(&self.up).x_label_formatter(&value);
+            mesh.y_labels(self.places.len() + 2).y_label_formatter(&name);
+        } else {
+            mesh.x_desc(self.across).x_label_formatter(&count);
+            mesh.y_desc(&self.up).y_label_formatter(&value);
         }
         mesh.draw()?;
         for (at, (name, points)) in self.lines.iter().enumerate() {
             let color = Palette99::pick(at).to_rgba();
-            if self.places.is_empty() {
-                let line = LineSeries::new(points.iter().copied(), color.stroke_width(2));
-                chart.draw_series(line.point_size(3))?.label(name).legend(move |(x, y)| {
-                    PathElement::new([(x, y), (x + 16, y)], color.stroke_width(2))
-                });
-            } else {
-                let dots = points.iter().map(|point| Circle::new(*point, 4, color.filled()));
-                chart
-                    .draw_series(dots)?
-                    .label(name)
-                    .legend(move |(x, y)| Circle::new((x + 8, y), 4, color.filled()));
+            let points = points.iter().map(|point| self.turned(*point));
+            if !is_upright {
+                chart.draw_series(LineSeries::new(points.clone(), color.stroke_width(2)))?;
             }
+            chart.draw_series(points.map(|point| Circle::new(point, 4, color.filled())))?;
+            let down = 50 + 18 * at as i32;
+            right.draw(&Circle::new((8, down + 6), 4, color.filled()))?;
+            right.draw(&Text::new(name.as_str(), (20, down), ("sans-serif", 13)))?;
         }
-        let mut legend = chart.configure_series_labels();
-        legend.background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.3));
-        legend.position(SeriesLabelPosition::UpperLeft).draw()?;
         root.present()?;
         Ok(())
+    }
+
+    /// Places go down from the top, values to the right.
+    fn turned(&self, (across, up): (f64, f64)) -> (f64, f64) {
+        let places = self.places.len() as f64;
+        if self.places.is_empty() { (across, up) } else { (up, places + 1.0 - across) }
+    }
+
+    fn place(&self, height: f64) -> String {
+        let at = self.places.len().checked_sub(height as usize);
+        at.and_then(|at| self.places.get(at)).cloned().unwrap_or_default()
     }
 }
 

@@ -149,7 +149,7 @@ pub fn grid(name: &str, side: usize) -> Shape {
 
 /// The grid, one source of which is set.
 pub fn grid_one(name: &str, side: usize) -> Shape {
-    Shape { writes: Writes::One(side / 2), plan: Plan::Lists, ..grid(name, side) }
+    Shape { writes: Writes::One(side / 2), plan: Plan::GridOne, ..grid(name, side) }
 }
 
 /// The grid at rest, whose total is read.

@@ -3,7 +3,10 @@
 
 use crate::barrier;
 use crate::participants::{self, Participant};
-use crate::sync::{Acquire, AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Relaxed, Release, SeqCst, count, machine_fence};
+use crate::sync::{
+    Acquire, AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Mutex, MutexGuard, Relaxed, Release,
+    SeqCst, count, machine_fence,
+};
 use std::ptr::null_mut;
 use std::sync::atomic::Ordering;
 
@@ -46,25 +49,87 @@ pub(crate) fn is_solo(me: &Participant) -> bool {
 /// meanwhile; else `None`, and the caller does it in one step. No user code, no waiting inside.
 #[inline(always)]
 pub(crate) fn plainly<R>(me: &Participant, plain: impl FnOnce() -> R) -> Option<R> {
-    // Relaxed: a stale no costs an instruction; a stale yes is found out below.
-    if !is_solo(me) {
-        return None;
+    let plainly = Plainly::begin(me)?;
+    let done = plain();
+    drop(plainly);
+    Some(done)
+}
+
+/// While it lives, this thread is busy, and solo.
+struct Plainly<'p>(&'p Participant, bool);
+
+impl<'p> Plainly<'p> {
+    #[inline(always)]
+    fn begin(me: &'p Participant) -> Option<Self> {
+        // Relaxed: a stale no costs an instruction; a stale yes is found out below.
+        if !is_solo(me) {
+            return None;
+        }
+        // Relaxed: this thread's own. Plain steps may stand inside of others.
+        let plainly = Self(me, me.busy.load(Relaxed));
+        // Relaxed: ordered by the barrier.
+        me.busy.store(true, Relaxed);
+        // Pairs with the barrier in `end_solo`: either that sees this thread busy, and waits, or
+        // this thread sees that it is no longer solo (claim O2).
+        barrier::light();
+        // Acquire: pairs with the Release of `end_solo`.
+        me.solo.load(Acquire).then_some(plainly)
     }
-    // Relaxed: ordered by the barrier.
-    me.busy.store(true, Relaxed);
-    // Pairs with the barrier in `end_solo`: either that sees this thread busy, and waits, or this
-    // thread sees that it is no longer solo (claim O2).
-    barrier::light();
-    // Acquire: pairs with the Release of `end_solo`.
-    let done = me.solo.load(Acquire).then(plain);
-    // Release: who waited sees what was stored; pairs with `end_solo`.
-    me.busy.store(false, Release);
-    done
+}
+
+impl Drop for Plainly<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // Release: who waited sees what was stored; pairs with `end_solo`.
+        self.0.busy.store(self.1, Release);
+    }
+}
+
+/// What a lock guards, without the lock for a thread that is solo. Whoever gets at it is a
+/// participant, so nobody does while another thread is solo (claim O2).
+#[derive(Debug, Default)]
+pub(crate) struct Guarded<T>(Mutex<T>);
+
+impl<T> Guarded<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    /// Runs `f`, which must run no user code, wait for nothing, and not come back here.
+    #[inline]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        let me = participants::current();
+        #[cfg(not(loom))]
+        if let Some(_plainly) = Plainly::begin(me) {
+            // SAFETY: the one participant there is: who comes waits until this is done, and a
+            // guard of this thread's own is not held, for `f` does not come back here.
+            return f(unsafe { &mut *self.0.data_ptr() });
+        }
+        let _ = me;
+        f(&mut self.0.lock())
+    }
+
+    /// The lock itself, for what is rare or takes its time.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        // From here on nobody else is solo.
+        participants::current();
+        self.0.lock()
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut()
+    }
 }
 
 /// Stores `new` if the word is `old`; false if it is not.
 #[inline(always)]
-pub(crate) fn exchange(me: &Participant, word: &AtomicU64, old: u64, new: u64, order: Ordering) -> bool {
+pub(crate) fn exchange(
+    me: &Participant,
+    word: &AtomicU64,
+    old: u64,
+    new: u64,
+    order: Ordering,
+) -> bool {
     // Relaxed: only a hint that spares the exchange; solo, this thread's own store or one it has
     // acquired.
     if word.load(Relaxed) != old {
@@ -161,7 +226,12 @@ pub(crate) fn pull<T>(me: &Participant, head: &AtomicPtr<T>) -> *mut T {
 
 /// Makes of a word what `next` makes of it; returns what it was.
 #[inline(always)]
-pub(crate) fn change(me: &Participant, word: &AtomicU8, order: Ordering, next: impl Fn(u8) -> u8) -> u8 {
+pub(crate) fn change(
+    me: &Participant,
+    word: &AtomicU8,
+    order: Ordering,
+    next: impl Fn(u8) -> u8,
+) -> u8 {
     plainly(me, || {
         // Acquire, Release: as the exchange below would.
         let now = word.load(Acquire);
@@ -184,7 +254,13 @@ pub(crate) fn change(me: &Participant, word: &AtomicU8, order: Ordering, next: i
 
 /// Stores `new` if the word is `old`; false if it is not.
 #[inline(always)]
-pub(crate) fn exchange_byte(me: &Participant, word: &AtomicU8, old: u8, new: u8, order: Ordering) -> bool {
+pub(crate) fn exchange_byte(
+    me: &Participant,
+    word: &AtomicU8,
+    old: u8,
+    new: u8,
+    order: Ordering,
+) -> bool {
     plainly(me, || {
         // Acquire, Release: as the exchange below would.
         let same = word.load(Acquire) == old;

@@ -6,10 +6,10 @@
 //! The lock is held for looking things up and storing them only; user code runs outside of it.
 
 use crate::block::{Header, Shared};
+use crate::solo::Guarded;
 use crate::structure::node::{Node, NodeKind, NodeRef};
 use crate::structure::request::Condition;
 use crate::structure::world::World;
-use crate::sync::Mutex;
 use smallvec::SmallVec;
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ pub(crate) struct Overlay {
     wrote: AtomicBool,
     /// Are reads conditions of the commit? Relaxed: as above.
     remembers: AtomicBool,
-    state: Mutex<State>,
+    state: Guarded<State>,
 }
 
 #[derive(Debug, Default)]
@@ -216,13 +216,70 @@ impl State {
     }
 }
 
+impl State {
+    /// The writes, and whether some may be without ops.
+    fn take(&mut self, remembers: bool) -> (Taken, bool) {
+        self.sequence += 1;
+        let base = self.base;
+        let pending = std::mem::take(&mut self.pending);
+        clear(&mut self.places);
+        let mut conditions = Vec::new();
+        if !self.conditions.is_empty() {
+            let stated = std::mem::take(&mut self.conditions);
+            conditions.extend(stated.into_iter().map(|(_, node, condition)| (node, condition)));
+        }
+        if remembers {
+            for (_, node) in std::mem::take(&mut self.reads) {
+                let condition = match node.role() {
+                    NodeKind::Signal => Condition::NotAfter(base),
+                    _ => Condition::CleanSince(base),
+                };
+                conditions.push((node, condition));
+            }
+        }
+        (Taken { base, pending, conditions }, std::mem::take(&mut self.rolled_back))
+    }
+
+    /// Adds a write; what it makes superfluous goes into `overridden`.
+    #[inline]
+    fn push(&mut self, node: &Node, pushed: Pushed, overridden: &mut SmallVec<[Op; 1]>) {
+        let Pushed { act, changed, value, made_on, absent_at } = pushed;
+        // Nothing was added, taken or put back since.
+        let absent = absent_at == Some(self.sequence);
+        self.sequence += 1;
+        let mut op = Op { sequence: self.sequence, differs: Some(changed), act, value };
+        let place = if absent { None } else { self.place(node) };
+        let Some(place) = place else {
+            let (node, changed) = (node.counted(), if changed { op.sequence } else { 0 });
+            let ops = smallvec::smallvec![op];
+            return self.add(Pending { node, ops, changed, made_on });
+        };
+        let pending = &mut self.pending[place];
+        if changed {
+            pending.changed = op.sequence;
+        }
+        if !pending.ops.is_empty() {
+            op.differs = None;
+        }
+        if matches!(op.act, Act::Set(_)) {
+            // What a set overrides within the same savepoint need not be remembered.
+            let since = self.savepoints.last().copied().unwrap_or(0);
+            let is_overridden = |op: &Op| op.sequence > since && !matches!(op.act, Act::Touch);
+            while pending.ops.last().is_some_and(is_overridden) {
+                overridden.extend(pending.ops.pop());
+            }
+        }
+        pending.ops.push(op);
+    }
+}
+
 crate::sync::per_thread! {
     /// An overlay nobody uses, kept for its memory.
     static SPARE: Cell<Option<Arc<Overlay>>> = Cell::new(None);
 }
 
 /// Larger lists are not kept for the next overlay.
-const KEPT: usize = 1024;
+const KEPT: usize = 4096;
 
 /// Gives an overlay back, if nobody else has it, for the next one of this thread.
 pub(crate) fn recycle(mut overlay: Arc<Overlay>) {
@@ -303,49 +360,21 @@ impl Overlay {
         if !self.has_writes() {
             return Err(None);
         }
-        let state = self.state.lock();
-        let Some(place) = state.place(signal) else { return Err(Some(state.sequence)) };
-        let Pending { ops, changed, made_on, .. } = &state.pending[place];
-        let value = ops.last().ok_or(None)?.value().clone();
-        Ok(Shown { value, changed: *changed, made_on: *made_on })
+        self.state.with(|state| {
+            let Some(place) = state.place(signal) else { return Err(Some(state.sequence)) };
+            let Pending { ops, changed, made_on, .. } = &state.pending[place];
+            let value = ops.last().ok_or(None)?.value().clone();
+            Ok(Shown { value, changed: *changed, made_on: *made_on })
+        })
     }
 
     /// Adds a write.
     pub(crate) fn push(&self, node: &Node, pushed: Pushed) {
-        let Pushed { act, changed, value, made_on, absent_at } = pushed;
         // Relaxed: see the field.
         self.wrote.store(true, Relaxed);
-        let mut guard = self.state.lock();
-        let state = &mut *guard;
-        // Nothing was added, taken or put back since.
-        let absent = absent_at == Some(state.sequence);
-        state.sequence += 1;
-        let mut op = Op { sequence: state.sequence, differs: Some(changed), act, value };
-        let place = if absent { None } else { state.place(node) };
-        let Some(place) = place else {
-            let (node, changed) = (node.counted(), if changed { op.sequence } else { 0 });
-            let ops = smallvec::smallvec![op];
-            return state.add(Pending { node, ops, changed, made_on });
-        };
-        let pending = &mut state.pending[place];
-        if changed {
-            pending.changed = op.sequence;
-        }
-        if !pending.ops.is_empty() {
-            op.differs = None;
-        }
-        // Dropped after the lock is released: values are user code.
-        let mut overridden_ops: SmallVec<[Op; 1]> = SmallVec::new();
-        if matches!(op.act, Act::Set(_)) {
-            // What a set overrides within the same savepoint need not be remembered.
-            let since = state.savepoints.last().copied().unwrap_or(0);
-            let overridden = |op: &Op| op.sequence > since && !matches!(op.act, Act::Touch);
-            while pending.ops.last().is_some_and(overridden) {
-                overridden_ops.extend(pending.ops.pop());
-            }
-        }
-        pending.ops.push(op);
-        drop(guard);
+        // Dropped outside of the lock: values are user code.
+        let mut overridden = SmallVec::new();
+        self.state.with(|state| state.push(node, pushed, &mut overridden));
     }
 
     pub(crate) fn push_condition(&self, node: &Node, condition: Condition) {
@@ -393,44 +422,27 @@ impl Overlay {
 
     /// Takes the writes out, for a commit.
     pub(crate) fn take(&self) -> Taken {
-        let mut state = self.state.lock();
-        state.sequence += 1;
-        let base = state.base;
-        let mut pending = std::mem::take(&mut state.pending);
-        if std::mem::take(&mut state.rolled_back) {
-            pending.retain(|pending| !pending.ops.is_empty());
-        }
-        clear(&mut state.places);
         // Relaxed: see the field.
         self.wrote.store(false, Relaxed);
-        let mut conditions = Vec::new();
-        if !state.conditions.is_empty() {
-            let stated = std::mem::take(&mut state.conditions);
-            conditions.extend(stated.into_iter().map(|(_, node, condition)| (node, condition)));
-        }
-        if !self.remembers_reads() {
-            return Taken { base, pending, conditions };
-        }
         // Relaxed: as above.
-        self.remembers.store(false, Relaxed);
-        for (_, node) in std::mem::take(&mut state.reads) {
-            let condition = match node.role() {
-                NodeKind::Signal => Condition::NotAfter(base),
-                _ => Condition::CleanSince(base),
-            };
-            conditions.push((node, condition));
+        let remembers = self.remembers.swap(false, Relaxed);
+        let (mut taken, rolled_back) = self.state.with(|state| state.take(remembers));
+        if rolled_back {
+            // Outside of the lock: dropping nodes is user code.
+            taken.pending.retain(|pending| !pending.ops.is_empty());
         }
-        Taken { base, pending, conditions }
+        taken
     }
 
     /// Gives back the memory of what was committed.
     pub(crate) fn reuse(&self, mut taken: Taken) {
         // Values are user code, and dropped outside of the lock.
         taken.pending.clear();
-        let mut state = self.state.lock();
-        if state.pending.capacity() == 0 {
-            state.pending = taken.pending;
-        }
+        self.state.with(|state| {
+            if state.pending.capacity() == 0 {
+                state.pending = std::mem::take(&mut taken.pending);
+            }
+        });
     }
 
     /// Puts back what a commit could not use, on a new base.
@@ -499,7 +511,7 @@ impl Default for Overlay {
             world: None,
             wrote: AtomicBool::new(false),
             remembers: AtomicBool::new(false),
-            state: Mutex::new(State::default()),
+            state: Guarded::new(State::default()),
         }
     }
 }

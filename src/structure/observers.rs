@@ -11,7 +11,8 @@
 //! marker skips tagged and null slots. Chunks live as long as the node.
 
 use super::node::Node;
-use crate::sync::{Acquire, AtomicPtr, AtomicUsize, Mutex, Relaxed, Release, UnsafeCell};
+use crate::solo::Guarded;
+use crate::sync::{Acquire, AtomicPtr, AtomicUsize, Relaxed, Release, UnsafeCell};
 use std::ptr::{NonNull, null_mut};
 
 const INLINE: usize = 1;
@@ -32,7 +33,7 @@ pub(crate) struct Observers {
     /// The oldest chunk: observers are told in the order in which they came.
     more: AtomicPtr<Chunk>,
     /// Guards adding and removing; counts the observers.
-    live: Mutex<u32>,
+    live: Guarded<u32>,
 }
 
 #[derive(Debug)]
@@ -73,18 +74,19 @@ impl Observers {
         Self {
             inline: std::array::from_fn(|_| Slot::new(null_mut())),
             more: AtomicPtr::new(null_mut()),
-            live: Mutex::new(0),
+            live: Guarded::new(0),
         }
     }
 
     /// Adds an observer. The caller's fence orders the slot before its look at the stamps.
     pub(crate) fn add(&self, node: NonNull<Node>) -> SlotRef {
-        let mut live = self.live.lock();
-        *live += 1;
-        let slot = self.free_slot();
-        // Release: the marker that finds the observer sees it initialised; pairs with `each`.
-        slot.store(node.as_ptr(), Release);
-        SlotRef(NonNull::from(slot))
+        self.live.with(|live| {
+            *live += 1;
+            let slot = self.free_slot();
+            // Release: the marker that finds the observer sees it initialised; pairs with `each`.
+            slot.store(node.as_ptr(), Release);
+            SlotRef(NonNull::from(slot))
+        })
     }
 
     /// A slot nobody uses; the lock must be held.
@@ -135,24 +137,25 @@ impl Observers {
     /// # Safety
     /// `slot` must come from `add` on this list and not have been removed since.
     pub(crate) unsafe fn remove(&self, slot: SlotRef) {
-        let mut live = self.live.lock();
-        *live -= 1;
-        // SAFETY: the caller's duty; slots live as long as the node.
-        let slot = unsafe { slot.0.as_ref() };
-        if self.inline.iter().any(|inline| std::ptr::eq(inline, slot)) {
-            // Relaxed: whether the marker still sees the observer makes no difference.
-            return slot.store(null_mut(), Relaxed);
-        }
-        // Relaxed: changed under the lock only; a slot outside of the node proves a chunk.
-        let oldest = self.more.load(Relaxed);
-        // SAFETY: chunks live as long as the node.
-        let oldest = unsafe { &*oldest };
-        oldest.list.with_mut(|list| {
-            // SAFETY: the cell is guarded by the lock.
-            let list = unsafe { &mut *list };
-            // Relaxed: as above.
-            slot.store(tagged(list.free), Relaxed);
-            list.free = slot;
+        self.live.with(|live| {
+            *live -= 1;
+            // SAFETY: the caller's duty; slots live as long as the node.
+            let slot = unsafe { slot.0.as_ref() };
+            if self.inline.iter().any(|inline| std::ptr::eq(inline, slot)) {
+                // Relaxed: whether the marker still sees the observer makes no difference.
+                return slot.store(null_mut(), Relaxed);
+            }
+            // Relaxed: changed under the lock only; a slot outside of the node proves a chunk.
+            let oldest = self.more.load(Relaxed);
+            // SAFETY: chunks live as long as the node.
+            let oldest = unsafe { &*oldest };
+            oldest.list.with_mut(|list| {
+                // SAFETY: the cell is guarded by the lock.
+                let list = unsafe { &mut *list };
+                // Relaxed: as above.
+                slot.store(tagged(list.free), Relaxed);
+                list.free = slot;
+            });
         });
     }
 

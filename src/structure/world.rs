@@ -7,15 +7,13 @@
 use super::holds::Holds;
 use super::node::{self, Node, NodeKind, NodeRef, Share};
 use crate::block::Header;
-use crate::event::Event;
 use crate::error::{Failure, Looping, panic_message};
+use crate::event::Event;
 use crate::participants;
 use crate::reclaim;
+use crate::solo::{self, Guarded};
 use crate::sync::count;
-use crate::solo;
-use crate::sync::{
-    Acquire, AtomicBool, AtomicPtr, AtomicU64, Mutex, Relaxed, UnsafeCell,
-};
+use crate::sync::{Acquire, AtomicBool, AtomicPtr, AtomicU64, Mutex, Relaxed, UnsafeCell};
 use crossbeam_utils::CachePadded;
 use smallvec::SmallVec;
 use std::cell::Cell;
@@ -157,7 +155,7 @@ pub(crate) struct World {
     pub(crate) edges: count::AtomicU64,
     /// How often nodes have subscribed to sources; written after the slots, see `engine::mark`.
     pub(crate) subscriptions: AtomicU64,
-    register: Mutex<Register>,
+    register: Guarded<Register>,
     /// The last commits' origins, when history is kept.
     pub(crate) log: Mutex<VecDeque<LogEntry>>,
     #[cfg(not(loom))]
@@ -293,7 +291,7 @@ impl World {
             effects: Default::default(),
             edges: Default::default(),
             subscriptions: AtomicU64::new(0),
-            register: Mutex::new(Register::default()),
+            register: Guarded::new(Register::default()),
             log: Mutex::new(VecDeque::new()),
             #[cfg(not(loom))]
             on_error: arc_swap::ArcSwapOption::const_empty(),
@@ -320,26 +318,26 @@ impl World {
     /// # Safety
     /// The record must be complete but for these two, and stay until it is laid into its grave.
     pub(crate) unsafe fn register(world: &Arc<Self>, node: NonNull<Node>, role: NodeKind) {
-        let mut guard = world.register.lock();
-        let register = &mut *guard;
-        let index = register.free.pop().unwrap_or_else(|| {
-            register.slots.push(null_mut());
-            u32::try_from(register.slots.len() - 1).expect("fewer than 2^32 nodes live at once")
+        world.register.with(|register| {
+            let index = register.free.pop().unwrap_or_else(|| {
+                register.slots.push(null_mut());
+                u32::try_from(register.slots.len() - 1).expect("fewer than 2^32 nodes live at once")
+            });
+            register.slots[index as usize] = node.as_ptr();
+            register.made += 1;
+            if register.live == 0 {
+                register.world = Some(Arc::clone(world));
+            }
+            register.live += 1;
+            if role == NodeKind::Effect {
+                // Relaxed: statistics. An effect is counted until it is disposed.
+                world.effects.fetch_add(1, Relaxed);
+            } else {
+                register.valued += 1;
+            }
+            // SAFETY: the caller's duty; who finds the node in its slot has this lock after us.
+            unsafe { Node::set_place(node, register.made, index) };
         });
-        register.slots[index as usize] = node.as_ptr();
-        register.made += 1;
-        if register.live == 0 {
-            register.world = Some(Arc::clone(world));
-        }
-        register.live += 1;
-        if role == NodeKind::Effect {
-            // Relaxed: statistics. An effect is counted until it is disposed.
-            world.effects.fetch_add(1, Relaxed);
-        } else {
-            register.valued += 1;
-        }
-        // SAFETY: the caller's duty; who finds the node in its slot has this lock after us.
-        unsafe { Node::set_place(node, register.made, index) };
     }
 
     /// Signals and computeds that have contents.
@@ -370,16 +368,16 @@ impl World {
     fn lay(&self, nodes: &[NonNull<Node>], dropped: u64, valued: u64) -> Option<Arc<Self>> {
         nodes.iter().for_each(|node| reclaim::retired(node.as_ptr()));
         let stamp = reclaim::stamp();
-        let mut guard = self.register.lock();
-        let register = &mut *guard;
-        for node in nodes {
-            register.leave(*node);
-            register.graves.push_back(Grave { stamp, node: *node });
-        }
-        register.live -= dropped;
-        register.valued -= valued;
-        self.dig_up(register);
-        if register.live == 0 { register.world.take() } else { None }
+        self.register.with(|register| {
+            for node in nodes {
+                register.leave(*node);
+                register.graves.push_back(Grave { stamp, node: *node });
+            }
+            register.live -= dropped;
+            register.valued -= valued;
+            self.dig_up(register);
+            if register.live == 0 { register.world.take() } else { None }
+        })
     }
 
     /// For whoever buries next.
@@ -412,7 +410,7 @@ impl World {
                 valued += u64::from(unsafe { node.as_ref() }.role() != NodeKind::Effect);
                 if share == Share::Contents {
                     // The trimmer may free the memory as soon as the contents are gone.
-                    self.register.lock().leave(node);
+                    self.register.with(|register| register.leave(node));
                 }
                 // SAFETY: handed over once, with the right to do this.
                 self.contain_drop(|| unsafe { node::drop_contents(node) });
@@ -440,7 +438,7 @@ impl World {
         drop(self.bury(Doomed::new()));
         // Relaxed: a hint.
         if self.any_graves.load(Relaxed) {
-            self.dig_up(&mut self.register.lock());
+            self.register.with(|register| self.dig_up(register));
         }
     }
 

@@ -6,8 +6,8 @@
 
 use crate::barrier;
 use crate::block::Header;
-use crate::sync::count::AtomicU32;
 use crate::seeded::{Bug, seeded};
+use crate::sync::count::AtomicU32;
 use crate::sync::{
     Acquire, AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Mutex, Relaxed, Release, Spin,
 };

@@ -12,10 +12,10 @@ use crate::error::{ReadError, panic_message};
 use crate::participants::{self, Participant};
 use crate::reclaim;
 use crate::seeded::{Bug, seeded};
+use crate::solo::{self, fence};
 use crate::structure::holds::Kept;
 use crate::structure::node::{Node, NodeKind, NodeRef, Source, Sources};
 use crate::structure::world::World;
-use crate::solo::{self, fence};
 use crate::sync::{Acquire, Relaxed, Release, SeqCst};
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
@@ -57,7 +57,6 @@ impl Memo {
         let kept = unsafe { Kept::by_revision(self.block) };
         Found { kept, changed_at, valid_from, published: true }
     }
-
 }
 
 /// The memo, if it is exact at `revision`, which the caller holds.

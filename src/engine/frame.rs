@@ -60,12 +60,7 @@ impl<'w> View<'w> {
     }
 
     #[inline(always)]
-    fn made(
-        me: &'static Participant,
-        world: &'w Arc<World>,
-        revision: u64,
-        lone: bool,
-    ) -> Self {
+    fn made(me: &'static Participant, world: &'w Arc<World>, revision: u64, lone: bool) -> Self {
         Self {
             me,
             world,

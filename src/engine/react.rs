@@ -272,7 +272,10 @@ pub(crate) fn ask(effect: &Node, rounds: u32, asker: ThreadNumber) {
 pub(crate) fn enqueue(effect: &Node, into: &mut Queue) {
     let record = record(effect);
     // AcqRel: pairs with the exchange in `begin`: a run that begins after it sees this mark.
-    if solo::change(participants::current(), &record.status, AcqRel, |now| now | status::QUEUED) & status::QUEUED != 0 {
+    if solo::change(participants::current(), &record.status, AcqRel, |now| now | status::QUEUED)
+        & status::QUEUED
+        != 0
+    {
         return;
     }
     // SAFETY: found by the marker under its pin, or counted by the caller.
@@ -301,7 +304,9 @@ impl Queue {
     /// Queues all of them in one step.
     pub(crate) fn leave_to(&mut self, world: &World) {
         let (Some(first), Some(last)) = (self.first.take(), self.last.take()) else { return };
-        solo::push(participants::current(), &world.pending, first.as_ptr(), |head| link(last, head));
+        solo::push(participants::current(), &world.pending, first.as_ptr(), |head| {
+            link(last, head)
+        });
     }
 }
 
@@ -409,7 +414,9 @@ impl EffectRef {
             }
             // Inside an effect: at its revision. A draft's or another graph's effect waits.
             Reads::One(_) => match frame.view(world) {
-                Ok(Some(view)) if frame.owner != OwnedBy::Graph => self.begin_and_run(view.revision),
+                Ok(Some(view)) if frame.owner != OwnedBy::Graph => {
+                    self.begin_and_run(view.revision)
+                }
                 _ => self.enqueue_here(),
             },
             Reads::Each(_) => {

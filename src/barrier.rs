@@ -4,18 +4,15 @@
 //! Linux's `membarrier(2)`; elsewhere, and where the system refuses it, there is none and nobody
 //! is ever solo. Under loom two fences stand in for the two sides.
 
+use crate::sync::compiler_fence;
 #[cfg(loom)]
-use crate::sync::{SeqCst, machine_fence};
+use crate::sync::machine_fence;
 
 /// The frequent side: stores before it and loads after it are in the order of the program for
 /// whoever calls [`heavy`].
 #[inline(always)]
 pub(crate) fn light() {
-    #[cfg(not(loom))]
-    std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
-    #[cfg(loom)]
-    // Pairs with the fence in `heavy`.
-    machine_fence(SeqCst);
+    compiler_fence();
 }
 
 /// Is there a [`heavy`] side? Asked before anybody relies on it.
@@ -49,25 +46,26 @@ pub(crate) fn heavy() {}
 
 #[cfg(loom)]
 mod modelled {
-    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use crate::sync::Relaxed;
+    use crate::sync::count::AtomicU32;
 
-    static AVAILABLE: AtomicBool = AtomicBool::new(false);
+    static AVAILABLE: AtomicU32 = AtomicU32::new(0);
 
     /// From here on a thread that is alone is solo; off where a scenario does not ask for it, for
     /// it makes for many more executions.
     pub fn solo() {
         // Relaxed: set before the scenario starts.
-        AVAILABLE.store(true, Relaxed);
+        AVAILABLE.store(1, Relaxed);
     }
 
     pub(crate) fn is_available() -> bool {
         // Relaxed: as above.
-        AVAILABLE.load(Relaxed)
+        AVAILABLE.load(Relaxed) == 1
     }
 
     pub(crate) fn heavy() {
         // Pairs with the fence in `light`.
-        super::machine_fence(super::SeqCst);
+        super::machine_fence();
     }
 }
 

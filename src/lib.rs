@@ -23,7 +23,6 @@
 mod barrier;
 mod block;
 mod error;
-mod event;
 mod participants;
 mod pool;
 mod reclaim;
@@ -31,6 +30,7 @@ mod revision;
 mod seeded;
 mod solo;
 mod sync;
+mod waiting;
 // Layer 2, the standing structure.
 mod structure;
 // Layer 3, what moves.

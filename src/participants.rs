@@ -28,6 +28,8 @@ pub(crate) const OR_NEWER: u64 = 1 << 63;
 pub(crate) struct Participant {
     next: AtomicPtr<Participant>,
     taken: AtomicBool,
+    /// A worker's, between two jobs: nobody's for the while. Written under the registry's lock.
+    resting: AtomicBool,
     /// Is it the only one? Written under the registry's lock; see `solo`.
     pub(crate) solo: AtomicBool,
     /// Is the solo thread between two steps that nobody may see?
@@ -64,6 +66,7 @@ impl Participant {
         Self {
             next: AtomicPtr::new(null_mut()),
             taken: AtomicBool::new(true),
+            resting: AtomicBool::new(false),
             solo: AtomicBool::new(false),
             busy: AtomicBool::new(false),
             pinned: AtomicU64::new(0),
@@ -122,15 +125,29 @@ impl Registry {
     }
 
     /// Lets a thread in, and ends the solo of the one that was alone (docs/protocols/solo.md).
-    fn enter(&self) -> &'static Participant {
+    /// `rested`: the record of a worker that comes back.
+    fn enter(&self, rested: Option<&'static Participant>) -> &'static Participant {
         if !barrier::is_available() {
-            return self.join();
+            return rested.unwrap_or_else(|| self.join());
         }
         let _door = self.door.lock();
         self.end_solo();
-        let participant = self.join();
+        let participant = rested.unwrap_or_else(|| self.join());
+        // Relaxed: under the lock.
+        participant.resting.store(false, Relaxed);
         self.begin_solo();
         participant
+    }
+
+    /// Lets a worker rest; whoever is left alone is solo.
+    #[cfg(not(loom))]
+    fn rest(&self, participant: &Participant) {
+        let _door = self.door.lock();
+        // Relaxed: under the lock.
+        participant.solo.store(false, Relaxed);
+        // Relaxed: as above.
+        participant.resting.store(true, Relaxed);
+        self.begin_solo();
     }
 
     /// Afterwards nobody is solo, and all that was done solo is visible.
@@ -160,7 +177,7 @@ impl Registry {
         let mut others = false;
         self.each(|participant| {
             // Relaxed: written under the lock only.
-            if participant.taken.load(Relaxed) {
+            if participant.taken.load(Relaxed) && !participant.resting.load(Relaxed) {
                 others |= taken.replace(NonNull::from(participant)).is_some();
             }
         });
@@ -226,6 +243,34 @@ impl Own {
 crate::sync::per_thread! {
     static CURRENT: Cell<Option<&'static Participant>> = Cell::new(None);
     static LEAVING: Leaving = Leaving(Cell::new(None));
+    static RESTED: Cell<Option<&'static Participant>> = Cell::new(None);
+    /// How many of the pool's jobs this thread is in, one inside of another.
+    static JOBS: Cell<u32> = Cell::new(0);
+}
+
+/// Runs a job of the pool's, after which the thread is no participant until its next.
+#[cfg(not(loom))]
+pub(crate) fn at_work<R>(job: impl FnOnce() -> R) -> R {
+    struct Job;
+    impl Drop for Job {
+        fn drop(&mut self) {
+            let jobs = JOBS.with(|jobs| jobs.replace(jobs.get() - 1));
+            let me = CURRENT.with(Cell::get);
+            let idle = |me: &&Participant| {
+                me.pins.get() == 0 && me.held_used.get() == 0 && me.kept_used.get() == 0
+            };
+            if let (1, Some(me)) = (jobs, me.filter(idle))
+                && barrier::is_available()
+            {
+                CURRENT.with(|current| current.set(None));
+                RESTED.with(|rested| rested.set(Some(me)));
+                registry().rest(me);
+            }
+        }
+    }
+    JOBS.with(|jobs| jobs.set(jobs.get() + 1));
+    let _job = Job;
+    job()
 }
 
 /// Gives a thread's record back at its end.
@@ -273,7 +318,8 @@ fn leave(participant: &Participant) {
 
 #[cold]
 fn enter() -> &'static Participant {
-    let participant = registry().enter();
+    let rested = RESTED.try_with(Cell::take).ok().flatten();
+    let participant = registry().enter(rested);
     let _ = CURRENT.try_with(|current| current.set(Some(participant)));
     let _ = LEAVING.try_with(|leaving| leaving.0.set(Some(participant)));
     participant

@@ -5,6 +5,7 @@
 
 #[cfg(not(loom))]
 mod workers {
+    use crate::participants;
     use rayon::prelude::*;
     use rayon::{ThreadPool, ThreadPoolBuilder};
     use std::sync::LazyLock;
@@ -16,7 +17,7 @@ mod workers {
     /// Runs `f` on the pool and waits; in place if there is no pool.
     pub(crate) fn enter<R: Send>(f: impl FnOnce() -> R + Send) -> R {
         match &*POOL {
-            Some(pool) => pool.install(f),
+            Some(pool) => pool.install(|| participants::at_work(f)),
             None => f(),
         }
     }
@@ -26,13 +27,13 @@ mod workers {
         if size >= items.len() || POOL.is_none() {
             return f(items);
         }
-        items.par_chunks(size).for_each(f);
+        items.par_chunks(size).for_each(|chunk| participants::at_work(|| f(chunk)));
     }
 
     /// Leaves `f` to a worker; false, and `f` dropped, if there is none.
     pub(crate) fn spawn(f: impl FnOnce() + Send + 'static) -> bool {
         let Some(pool) = &*POOL else { return false };
-        pool.spawn(f);
+        pool.spawn(|| participants::at_work(f));
         true
     }
 }

@@ -156,7 +156,7 @@ mod oracle {
 /// Records are never freed under loom, so a failure is a report, not undefined behaviour.
 #[cfg(loom)]
 mod oracle {
-    use crate::sync::{SeqCst, machine_fence};
+    use crate::sync::machine_fence;
     use std::collections::{HashMap, HashSet};
     use std::sync::{Mutex, OnceLock};
 
@@ -220,7 +220,7 @@ mod oracle {
     pub(crate) fn retired<T>(record: *const T) {
         if is_on() {
             // Pairs with the fence of each pin, as a collector's would.
-            machine_fence(SeqCst);
+            machine_fence();
             with(|oracle| {
                 let live = oracle.live.clone();
                 oracle.retired.insert(record as usize, live);

@@ -4,11 +4,10 @@
 use crate::barrier;
 use crate::participants::{self, Participant};
 use crate::sync::{
-    Acquire, AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Mutex, MutexGuard, Relaxed, Release,
-    SeqCst, count, machine_fence,
+    Acquire, AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Mutex, MutexGuard, Ordering, Relaxed,
+    Release, count, machine_fence,
 };
 use std::ptr::null_mut;
-use std::sync::atomic::Ordering;
 
 /// Under loom only where a scenario asks for it: each look would be a step to explore.
 #[inline(always)]
@@ -22,7 +21,7 @@ fn may_be_solo() -> bool {
 pub(crate) fn fence() {
     if cfg!(loom) && !barrier::is_available() {
         // Threads that end under loom cannot ask who they are.
-        return machine_fence(SeqCst);
+        return machine_fence();
     }
     fence_of(participants::current());
 }
@@ -34,7 +33,7 @@ pub(crate) fn fence_of(me: &Participant) {
     if is_solo(me) {
         barrier::light();
     } else {
-        machine_fence(SeqCst);
+        machine_fence();
     }
 }
 
@@ -233,7 +232,7 @@ pub(crate) fn change(
     next: impl Fn(u8) -> u8,
 ) -> u8 {
     plainly(me, || {
-        // Acquire, Release: as the exchange below would.
+        // Acquire: as the exchange below would.
         let now = word.load(Acquire);
         // Release: as above.
         word.store(next(now), Release);
@@ -262,7 +261,7 @@ pub(crate) fn exchange_byte(
     order: Ordering,
 ) -> bool {
     plainly(me, || {
-        // Acquire, Release: as the exchange below would.
+        // Acquire: as the exchange below would.
         let same = word.load(Acquire) == old;
         if same {
             // Release: as above.

@@ -27,15 +27,34 @@ pub(crate) use per_thread;
 pub(crate) fn fence_of_claim() {
     #[cfg(loom)]
     // Pairs with the fence of `Marker::is_still_dirty`.
-    machine_fence(SeqCst);
+    machine_fence();
+}
+
+/// A fence of the machine's, for `solo` alone: everybody else's is `solo::fence`.
+#[inline(always)]
+pub(crate) fn machine_fence() {
+    // Pairs with the others': which, is said where it is asked for.
+    #[cfg(not(loom))]
+    std::sync::atomic::fence(SeqCst);
+    // As above.
+    #[cfg(loom)]
+    loom::sync::atomic::fence(SeqCst);
+}
+
+/// Keeps the compiler in order; under loom the machine, too.
+#[inline(always)]
+pub(crate) fn compiler_fence() {
+    // Pairs with `barrier::heavy`.
+    #[cfg(not(loom))]
+    std::sync::atomic::compiler_fence(SeqCst);
+    #[cfg(loom)]
+    machine_fence();
 }
 
 #[cfg(not(loom))]
 mod machine {
     pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
-    pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, fence as machine_fence,
-    };
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
     pub(crate) use std::thread;
 
     /// A cell whose accesses loom checks for races; here, nothing but the cell.
@@ -90,7 +109,6 @@ mod machine {
 #[cfg(loom)]
 mod machine {
     pub(crate) use loom::cell::UnsafeCell;
-    pub(crate) use loom::sync::atomic::fence as machine_fence;
     use std::ops::{Deref, DerefMut};
     use std::sync::atomic::Ordering;
 
@@ -338,6 +356,7 @@ mod machine {
 }
 
 pub(crate) use machine::*;
+pub(crate) use std::sync::atomic::Ordering;
 pub(crate) use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
 /// Reference counts and statistics: std atomics in both worlds.

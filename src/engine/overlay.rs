@@ -158,10 +158,10 @@ pub(crate) struct Shown {
 }
 
 /// Maps by a node's address, which needs no protection against chosen keys.
-type ByAddress<T> = HashMap<usize, T, BuildHasherDefault<AddressHasher>>;
+pub(crate) type ByAddress<T> = HashMap<usize, T, BuildHasherDefault<AddressHasher>>;
 
 #[derive(Default)]
-struct AddressHasher(u64);
+pub(crate) struct AddressHasher(u64);
 
 impl Hasher for AddressHasher {
     fn write(&mut self, _bytes: &[u8]) {

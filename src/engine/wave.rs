@@ -7,6 +7,7 @@
 
 use super::evaluate::{self, Claim};
 use super::frame::{self, Frame, View};
+use super::overlay::ByAddress;
 use super::react::{self, EffectRef, Queue, RunOn, Runs};
 use super::trim;
 use crate::error::{Failure, Looping};
@@ -18,7 +19,7 @@ use crate::structure::node::{NodeKind, NodeRef};
 use crate::structure::world::World;
 use crate::sync::{Acquire, Relaxed, Release, Spin};
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Work worth entering the pool for, in ns; docs/protocols/wave.md says how it was measured.
@@ -26,6 +27,11 @@ const GRAIN: u64 = 20_000;
 /// Cheaper nodes, in ns, are not worth putting into levels: twice what that costs, for two cores
 /// save half of a node at most; docs/protocols/wave.md says how it was measured.
 const GATHERING: u64 = 400;
+
+/// After so many gathered nodes it is looked whether gathering pays.
+const LOOK: usize = 1024;
+/// What gathering has cost is forgotten by this part at each wave that does not gather.
+const FORGOTTEN: u64 = 256;
 
 /// Which effects a thread runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -257,7 +263,29 @@ fn may_pay(world: &World) -> bool {
     world.widest.store(0, Relaxed);
     // Relaxed: as above.
     let mean = world.mean_cost.load(Relaxed);
-    cfg!(loom) || (mean > GATHERING && widest * mean > GRAIN)
+    cfg!(loom) || (mean > GATHERING && widest * mean > GRAIN && gathering_pays(world, mean))
+}
+
+/// Notes what it has cost to gather so many nodes; does it pay?
+fn note_gathering(world: &World, started: std::time::Instant, nodes: usize) -> bool {
+    let nanos = started.elapsed().as_nanos() as u64 / nodes.max(1) as u64;
+    // Relaxed: a hint.
+    world.gathering.store(nanos, Relaxed);
+    // Relaxed: as above.
+    cfg!(loom) || world.mean_cost.load(Relaxed) > 2 * nanos
+}
+
+/// Is gathering cheap enough here, by what it has cost in this graph? Forgotten little by little,
+/// so that it is tried again.
+fn gathering_pays(world: &World, mean: u64) -> bool {
+    // Relaxed: a hint.
+    let gathering = world.gathering.load(Relaxed);
+    let pays = mean > 2 * gathering;
+    if !pays {
+        // Relaxed: as above.
+        world.gathering.store(gathering - gathering.div_ceil(FORGOTTEN), Relaxed);
+    }
+    pays
 }
 
 /// The dirty computeds that the effects may need, by level.
@@ -266,15 +294,21 @@ struct Levels(BTreeMap<u32, Vec<NodeRef>>);
 impl Levels {
     /// Walks from the effects down through the sources of dirty nodes.
     fn gather(world: &Arc<World>, revision: u64, effects: &[EffectRef]) -> Option<Self> {
+        let started = std::time::Instant::now();
         let view = View::new(world, revision);
-        let mut seen = HashSet::new();
+        let mut seen = ByAddress::default();
         let mut levels = BTreeMap::<u32, Vec<NodeRef>>::new();
         let mut open: Vec<NodeRef> = Vec::new();
         for effect in effects.iter().filter(|effect| effect.runs_in_waves()) {
             effect.each_source(|source| open.push(source.clone()));
         }
         while let Some(node) = open.pop() {
-            if node.role() == NodeKind::Signal || !seen.insert(node.as_ptr()) {
+            if seen.len() % LOOK == LOOK - 1 && !note_gathering(world, started, seen.len()) {
+                return None;
+            }
+            if node.role() == NodeKind::Signal
+                || seen.insert(node.as_ptr().addr().get(), ()).is_some()
+            {
                 continue;
             }
             if evaluate::usable(&node, revision).is_some() {
@@ -287,6 +321,7 @@ impl Levels {
             // Relaxed: a hint.
             levels.entry(node.level.load(Relaxed)).or_default().push(node);
         }
+        note_gathering(world, started, seen.len());
         levels.values().any(|level| level.len() > 1).then_some(Self(levels))
     }
 

@@ -88,8 +88,8 @@ pub(crate) struct Source {
 
 pub(crate) type Sources = SmallVec<[Source; 1]>;
 
-/// Field order is a statement about cache lines: a clean read, and whoever checks a source, looks at
-/// the first alone.
+/// Field order is a statement about cache lines: a clean read, and whoever checks a source, looks
+/// at the first alone.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -566,7 +566,7 @@ fn unlink(node: NonNull<Node>) -> Option<Share> {
     let record = unsafe { node.as_ref() };
     #[cfg(loom)]
     // Pairs with nothing: loom does not see counts, and so not what the last one acquires.
-    crate::sync::machine_fence(crate::sync::SeqCst);
+    crate::sync::machine_fence();
     let sources = record.sources.with_mut(|sources| {
         // SAFETY: nobody counts the node, so nobody evaluates it: the cell is ours.
         std::mem::take(unsafe { &mut *sources })

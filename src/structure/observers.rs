@@ -159,7 +159,8 @@ impl Observers {
         });
     }
 
-    /// Calls `f` with every observer, mostly in the order in which they came. The pointers are as good as the caller's pin.
+    /// Calls `f` with every observer, mostly in the order in which they came. The pointers are as
+    /// good as the caller's pin.
     #[inline]
     pub(crate) fn each(&self, mut f: impl FnMut(NonNull<Node>)) {
         for slot in &self.inline {

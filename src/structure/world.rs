@@ -8,12 +8,12 @@ use super::holds::Holds;
 use super::node::{self, Node, NodeKind, NodeRef, Share};
 use crate::block::Header;
 use crate::error::{Failure, Looping, panic_message};
-use crate::event::Event;
 use crate::participants;
 use crate::reclaim;
 use crate::solo::{self, Guarded};
 use crate::sync::count;
 use crate::sync::{Acquire, AtomicBool, AtomicPtr, AtomicU64, Mutex, Relaxed, UnsafeCell};
+use crate::waiting::Event;
 use crossbeam_utils::CachePadded;
 use smallvec::SmallVec;
 use std::cell::Cell;
@@ -135,6 +135,8 @@ pub(crate) struct World {
     pub(crate) widest: count::AtomicU64,
     /// Mean cost of a recompute, in ns, as far as measured.
     pub(crate) mean_cost: count::AtomicU64,
+    /// What it has cost lately to gather a node into levels, in ns.
+    pub(crate) gathering: count::AtomicU64,
     /// Rings when a claim is released, an effect's run ends, a wave ends.
     pub(crate) progress: Event,
     /// The last loop that was stopped.
@@ -279,6 +281,7 @@ impl World {
             running: AtomicBool::new(false),
             widest: Default::default(),
             mean_cost: Default::default(),
+            gathering: Default::default(),
             progress: Event::new(),
             looping: Mutex::new(None),
             suspects: Mutex::new(Default::default()),

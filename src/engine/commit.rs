@@ -30,7 +30,9 @@ const BARGE: usize = 1;
 pub(crate) fn commit(world: &Arc<World>, writes: &mut [Write], rounds: u32) -> Answer {
     let request = Request::new(writes, rounds);
     let spin = Spin::default();
-    for _ in 0..BARGE {
+    // Loom: a set has barged in `commit_alone`, and a second try takes a preemption of the few.
+    let tries = if cfg!(loom) && request.writes.len() == 1 { 0 } else { BARGE };
+    for _ in 0..tries {
         if try_right(world) {
             let right = Right(world);
             let collected = right.commit_with(&request);

@@ -328,6 +328,9 @@ pub(crate) fn take_pending(world: &World, into: &mut Vec<EffectRef>) {
         // SAFETY: the queue's count becomes the vector's.
         into.push(EffectRef(unsafe { NodeRef::adopt(node) }));
     }
+    if into.len() < 2 {
+        return;
+    }
     // The newest came first; the marker mostly tells observers in the order of their creation.
     into.reverse();
     if !into.is_sorted_by_key(|effect| effect.id) {

@@ -137,6 +137,10 @@ fn waves_with(world: &Arc<World>, mut whose: Whose, effects: &mut Vec<EffectRef>
         effects.clear();
         trim::if_due(world);
         world.bury_left();
+        // Relaxed: what this thread queued is seen; what others did is seen by the second look.
+        if world.pending.load(Relaxed).is_null() {
+            return LeftOver::Nothing;
+        }
         // What these effects caused is this thread's; the rest is another committer's.
         whose = Whose::Own;
     }

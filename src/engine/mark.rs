@@ -35,6 +35,7 @@ pub(crate) struct Marker<'w> {
 }
 
 impl<'w> Marker<'w> {
+    #[inline(always)]
     pub(crate) fn new(world: &'w Arc<World>, revision: u64) -> Self {
         Self {
             world,
@@ -71,7 +72,7 @@ impl<'w> Marker<'w> {
 
     /// Marks whoever subscribed to a marked computed while its observers were looked at:
     /// `subscriptions` is the graph's count from before all marks.
-    pub(crate) fn finish(mut self, subscriptions: u64) {
+    pub(crate) fn finish(&mut self, subscriptions: u64) {
         if self.first.is_null() {
             return;
         }

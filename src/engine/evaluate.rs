@@ -159,10 +159,16 @@ enum Start {
 /// The value of a computed at the view's revision. Waits for another thread that is running it,
 /// unless this thread holds a claim.
 pub(crate) fn evaluate(view: &View, node: &Node) -> Result<Found, ReadError> {
-    if let Some(memo) = usable(node, view.revision) {
-        return Ok(memo.found());
+    loop {
+        if let Some(memo) = usable(node, view.revision) {
+            return Ok(memo.found());
+        }
+        match bring_up_to_date(view, node) {
+            Brought::Published => {}
+            Brought::Privately => return private::plain(view, node),
+            Brought::Cycle => return Err(cycle(node)),
+        }
     }
-    bring_up_to_date(view, node)
 }
 
 /// See `read::changed_after`.
@@ -171,25 +177,44 @@ pub(crate) fn changed_after(view: &View, node: &Node, revision: u64) -> Option<b
     if let Some(memo) = usable(node, view.revision) {
         return Some(memo.changed_at() > revision);
     }
-    match bring_up_to_date(view, node) {
+    if bring_up_to_date(view, node) == Brought::Published
+        && let Some(memo) = usable(node, view.revision)
+    {
+        return Some(memo.changed_at() > revision);
+    }
+    match evaluate(view, node) {
         Ok(found) => found.published.then_some(found.changed_at > revision),
         Err(_) => Some(true),
     }
 }
 
-fn bring_up_to_date(view: &View, node: &Node) -> Result<Found, ReadError> {
+/// How a computed stands after it was brought up to date.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Brought {
+    /// Its memo is exact at the view's revision, unless it is newer by now.
+    Published,
+    /// Only for this view: what there is, is in the overlay.
+    Privately,
+    /// This chain of evaluations is running it already.
+    Cycle,
+}
+
+/// Brings a computed up to date that was found not to be. The memo is then at hand: results are
+/// not handed up, for they are dear to move.
+pub(crate) fn bring_up_to_date(view: &View, node: &Node) -> Brought {
     loop {
         let walk = Walk::begin(view);
         // Relaxed: looked at again under the claim.
         match walk.start(node, node.verified_at.load(Relaxed)) {
-            Start::Usable => {}
-            Start::Cycle => return Err(cycle(node)),
-            Start::Begun => return Ok(walk.drive()),
+            Start::Usable => return Brought::Published,
+            Start::Cycle => return Brought::Cycle,
+            Start::Begun if walk.drive() => return Brought::Published,
+            Start::Begun => return Brought::Privately,
             Start::Private if wait_for(view, node) => {}
-            Start::Private => return private::plain(view, node),
+            Start::Private => return Brought::Privately,
         }
-        if let Some(memo) = usable(node, view.revision) {
-            return Ok(memo.found());
+        if usable(node, view.revision).is_some() {
+            return Brought::Published;
         }
     }
 }
@@ -249,6 +274,8 @@ struct Walk<'a> {
     /// The thread's; other walks push and pop above while user code runs.
     steps: NonNull<Vec<Step<'static>>>,
     base: usize,
+    /// Was the last step's result not for everybody?
+    private: Cell<bool>,
     /// The subscriptions to end once the innermost step is left.
     ended: Cell<Option<Box<Sources>>>,
 }
@@ -289,7 +316,7 @@ impl<'a> Walk<'a> {
             // The destructor is to run. A thread that is past it does without.
             let _ = STEPS_END.try_with(|_| ());
         }
-        Self { view, steps, base, ended: Cell::new(None) }
+        Self { view, steps, base, private: Cell::new(false), ended: Cell::new(None) }
     }
 
     #[inline]
@@ -336,19 +363,21 @@ impl<'a> Walk<'a> {
         Start::Begun
     }
 
-    /// Brings the node of the step begun up to date, and all it needs before it.
-    fn drive(&self) -> Found {
+    /// Brings the node of the step begun up to date, and all it needs before it; false if what
+    /// came out is private.
+    fn drive(&self) -> bool {
         loop {
-            let found = match self.check() {
+            let (changed_at, valid_from) = match self.check() {
                 Check::Descended => continue,
-                Check::Unchanged => verified(self.view, self.innermost()),
+                Check::Unchanged => self.verified(),
                 Check::Changed => self.run(),
             };
+            let published = !self.private.replace(false);
             if self.leave() {
-                return found;
+                return published;
             }
             let asker = self.innermost();
-            if asker.hears(&Told::from(&found)) {
+            if asker.hears(&Told { changed_at, valid_from, published }) {
                 asker.at = RUN;
             }
         }
@@ -432,9 +461,10 @@ impl<'a> Walk<'a> {
         self.innermost().hears(&Told::from(&found)).then_some(Check::Changed)
     }
 
-    /// Runs the user's function and publishes its value, if that may be.
+    /// Runs the user's function and publishes its value, if that may be. Like the other ways to end
+    /// a step it returns when the value changed, and from where on it is exact.
     #[inline]
-    fn run(&self) -> Found {
+    fn run(&self) -> (u64, u64) {
         let node = self.innermost().claim.node;
         // SAFETY: the claim's own cell; the list changes after the tracker is finished.
         let tracker = Tracker::new(Some(node.sources.with(|sources| unsafe { &*sources })));
@@ -453,10 +483,10 @@ impl<'a> Walk<'a> {
 
     /// What was read is not what was read before, or not what everybody may see.
     #[cold]
-    fn changed(&self, block: Shared, recorded: Recorded) -> Found {
+    fn changed(&self, block: Shared, recorded: Recorded) -> (u64, u64) {
         let step = self.innermost();
         if recorded.is_tainted() && !seeded(Bug::NoTaint) {
-            return unpublished(self.view, step, block, recorded);
+            return self.unpublished(block, recorded);
         }
         let node = step.claim.node;
         if seeded(Bug::SubscribeLate) {
@@ -464,13 +494,52 @@ impl<'a> Walk<'a> {
         }
         let valid_from = recorded.valid_from;
         let dropped = subscribe(node, recorded);
-        let found = publish(self.view, step, block, valid_from);
+        let told = publish(self.view, step, block, valid_from);
         if let Some(dropped) = dropped {
             let mut ended = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
             *ended = dropped;
             self.ended.set(Some(ended));
         }
-        found
+        told
+    }
+
+    /// A result built on a private one: right at this revision, but its subscriptions do not
+    /// cover what it read, so nobody else may use it (claim E3).
+    fn unpublished(&self, block: Shared, mut recorded: Recorded) -> (u64, u64) {
+        let step = self.innermost();
+        let read = step.claim.sources()[..recorded.same].iter().map(|source| source.node.clone());
+        let sources: Vec<NodeRef> = read.chain(recorded.take_more()).collect();
+        self.keep(block, sources, recorded.valid_from)
+    }
+
+    /// Keeps the innermost step's result for this view.
+    fn keep(&self, block: Shared, sources: Vec<NodeRef>, valid_from: u64) -> (u64, u64) {
+        self.private.set(true);
+        let node = self.innermost().claim.node;
+        let found = private::keep(self.view, node, block, sources, valid_from);
+        (found.changed_at, found.valid_from)
+    }
+
+    /// No source changed: the memo is as good at this revision.
+    fn verified(&self) -> (u64, u64) {
+        let (view, step) = (self.view, self.innermost());
+        let node = step.claim.node;
+        // Relaxed: written by the claim's owners only.
+        let block = NonNull::new(node.value.load(Relaxed)).expect("a checked computed has a memo");
+        // SAFETY: the claim protects the memo.
+        let changed_at = unsafe { block.as_ref() }.stamp.load(Relaxed);
+        // Relaxed: as above. Never back, see `publish`.
+        let valid_from = step.valid_from.max(node.valid_from.load(Relaxed));
+        if !step.published && !seeded(Bug::NoTaint) {
+            let sources = step.claim.sources().iter().map(|source| source.node.clone()).collect();
+            // SAFETY: as above: the graph's count is there.
+            let (_, valid_from) = self.keep(unsafe { Shared::retain(block) }, sources, valid_from);
+            return (changed_at, valid_from);
+        }
+        let valid_from = if seeded(Bug::ValidFromBackdated) { changed_at } else { valid_from };
+        settle(node, step.claim.sources(), view.revision, valid_from);
+        view.cutoffs.set(view.cutoffs.get() + 1);
+        (changed_at, valid_from)
     }
 }
 
@@ -518,28 +587,6 @@ pub(crate) fn steps_between(start: usize, end: usize) -> Vec<NonNull<Node>> {
     })
 }
 
-/// No source changed: the memo is as good at this revision.
-fn verified(view: &View, step: &Step<'_>) -> Found {
-    let node = step.claim.node;
-    // Relaxed: written by the claim's owners only.
-    let block = NonNull::new(node.value.load(Relaxed)).expect("a checked computed has a memo");
-    // SAFETY: the claim protects the memo.
-    let changed_at = unsafe { block.as_ref() }.stamp.load(Relaxed);
-    // SAFETY: exact at the view's revision, which is held.
-    let kept = unsafe { Kept::by_revision(block) };
-    let published = step.published || seeded(Bug::NoTaint);
-    // Relaxed: as above. Never back, see `publish`.
-    let valid_from = step.valid_from.max(node.valid_from.load(Relaxed));
-    if published {
-        let valid_from = if seeded(Bug::ValidFromBackdated) { changed_at } else { valid_from };
-        settle(node, step.claim.sources(), view.revision, valid_from);
-        view.cutoffs.set(view.cutoffs.get() + 1);
-    } else if let Some(overlay) = view.overlay_if_any() {
-        overlay.remember(step.claim.sources().iter().map(|source| &source.node));
-    }
-    Found { kept, changed_at, valid_from, published }
-}
-
 /// Takes over the stamps and declares the node verified: all readers may use the memo.
 #[inline]
 fn settle(node: &Node, sources: &[Source], revision: u64, valid_from: u64) {
@@ -578,17 +625,9 @@ pub(crate) fn inherit(node: &Node, sources: &[Source], revision: u64) {
     }
 }
 
-/// A result built on a private one: right at this revision, but its subscriptions do not cover
-/// what it read, so nobody else may use it (claim E3).
-fn unpublished(view: &View, step: &Step<'_>, block: Shared, mut recorded: Recorded) -> Found {
-    let sources = step.claim.sources()[..recorded.same].iter().map(|source| source.node.clone());
-    let sources: Vec<NodeRef> = sources.chain(recorded.take_more()).collect();
-    private::keep(view, step.claim.node, block, sources, recorded.valid_from)
-}
-
 /// Publishes a result that everybody may see; the node has subscribed to what was read.
 #[inline]
-fn publish(view: &View, step: &Step<'_>, block: Shared, valid_from: u64) -> Found {
+fn publish(view: &View, step: &Step<'_>, block: Shared, valid_from: u64) -> (u64, u64) {
     let (node, sources) = (step.claim.node, step.claim.sources());
     // Relaxed: written by the claim's owners only.
     let old = NonNull::new(node.value.load(Relaxed));
@@ -597,29 +636,25 @@ fn publish(view: &View, step: &Step<'_>, block: Shared, valid_from: u64) -> Foun
     let valid_from = valid_from.max(floor);
     // SAFETY: the claim protects the memo.
     let equal = old.filter(|old| is_equal(node, unsafe { old.as_ref() }, block.header()));
-    let (memo, changed_at) = match equal {
+    match equal {
         Some(old) if !seeded(Bug::NoCutoff) => {
             view.cutoffs.set(view.cutoffs.get() + 1);
             settle(node, sources, view.revision, valid_from);
             // Relaxed: written by the claim's owners only.
             // SAFETY: the claim protects the memo.
-            (old, unsafe { old.as_ref() }.stamp.load(Relaxed))
+            (unsafe { old.as_ref() }.stamp.load(Relaxed), valid_from)
         }
         _ => {
             // A peek may have led the function to sources that are older than the change that made
             // it run; but the memo before was exact until that change, so this one is not older.
             let valid_from = valid_from.max(old.map_or(0, |_| step.changed_from()));
             debug_assert!(valid_from <= view.revision, "a node verified here is not run again");
-            let memo = match replace_alone(view, node, old, block, valid_from) {
-                Ok(memo) => memo,
-                Err(block) => replace(view, step, old, block, valid_from),
-            };
-            (memo, valid_from)
+            if let Err(block) = replace_alone(view, node, old, block, valid_from) {
+                replace(view, step, old, block, valid_from);
+            }
+            (valid_from, valid_from)
         }
-    };
-    // SAFETY: exact at the view's revision, which is held.
-    let kept = unsafe { Kept::by_revision(memo) };
-    Found { kept, changed_at, valid_from, published: true }
+    }
 }
 
 /// The same where nothing but this view's revision is held or kept and no commit is newer: there
@@ -632,7 +667,7 @@ fn replace_alone(
     old: Option<NonNull<Header>>,
     block: Shared,
     valid_from: u64,
-) -> Result<NonNull<Header>, Shared> {
+) -> Result<(), Shared> {
     // SAFETY: the claim protects the memo.
     let old = old.filter(|old| unsafe { old.as_ref() }.is_plain());
     // Relaxed: no commit of this thread's runs now, and others' are excluded below.
@@ -660,7 +695,8 @@ fn replace_alone(
     // SAFETY: nobody else was there when it was replaced, and this thread has nothing of an older
     // revision (claim O3 of solo.md): the graph's count is ours to give up.
     drop(unsafe { Shared::from_raw(old) });
-    Ok(block.into_raw())
+    block.into_raw();
+    Ok(())
 }
 
 /// Publishes a changed value.
@@ -670,7 +706,7 @@ fn replace(
     old: Option<NonNull<Header>>,
     block: Shared,
     valid_from: u64,
-) -> NonNull<Header> {
+) {
     let (node, sources) = (step.claim.node, step.claim.sources());
     // Relaxed: published by `value` below.
     block.header().stamp.store(valid_from, Relaxed);
@@ -696,7 +732,6 @@ fn replace(
     if seeded(Bug::PublishBeforeInherit) {
         inherit(node, sources, view.revision);
     }
-    new
 }
 
 /// Makes the recorded reads the node's sources, if they are others; returns those that no longer
@@ -840,6 +875,6 @@ pub(crate) fn refresh(view: &View, node: &Node) {
     // Never verified there, so that it is looked at under the claim.
     const NOT_LOOKED: u64 = u64::MAX;
     if let Start::Begun = walk.start(node, NOT_LOOKED) {
-        drop(walk.drive());
+        walk.drive();
     }
 }

@@ -1,7 +1,7 @@
 //! Reads, from wherever the code stands: at top level, or inside an evaluation, a batch, a draft
 //! or a snapshot. Protocol: docs/protocols/read.md.
 
-use super::evaluate::{self, Found};
+use super::evaluate::{self, Brought, Found};
 use super::frame::{self, Frame, HeldView, View};
 use super::private;
 use crate::block::Header;
@@ -36,7 +36,24 @@ pub(crate) fn read_afar(node: &Node, track: Track) -> Result<Kept, ReadError> {
     // SAFETY: the frame is looked at before anything else runs here.
     match unsafe { Frame::top() } {
         None => evaluated(node),
-        Some(frame) => find_in(frame, node, track).map(|found| found.kept),
+        Some(frame) => match source_brought(frame, node, track) {
+            Some(kept) => Ok(kept),
+            None => find_in(frame, node, track).map(|found| found.kept),
+        },
+    }
+}
+
+/// A computed in the evaluation's own graph that is not up to date: it is then at hand.
+#[inline]
+fn source_brought(frame: &Frame, node: &Node, track: Track) -> Option<Kept> {
+    let view = frame.fixed_view()?;
+    let own = Arc::ptr_eq(view.world, node.world()) && view.overlay_if_any().is_none();
+    if !own || node.role() == NodeKind::Signal {
+        return None;
+    }
+    match evaluate::bring_up_to_date(view, node) {
+        Brought::Published => source_at_hand(frame, node, track),
+        Brought::Privately | Brought::Cycle => None,
     }
 }
 
@@ -231,8 +248,14 @@ fn evaluated(node: &Node) -> Result<Kept, ReadError> {
             continue;
         }
         let held = HeldView::newest(node.world());
-        let found = evaluate::evaluate(&held.view, node)?;
-        return Ok(found.outlive());
+        let view = &held.view;
+        if evaluate::bring_up_to_date(view, node) == Brought::Published
+            && let Some(memo) = evaluate::usable(node, view.revision)
+        {
+            // Still held here, so a pin taken now protects it until it is kept.
+            return Ok(Kept::found(&reclaim::pin(), memo.block));
+        }
+        return evaluate::evaluate(view, node).map(Found::outlive);
     }
 }
 

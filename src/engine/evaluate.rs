@@ -841,13 +841,15 @@ pub(crate) fn with_stack<R>(f: impl FnOnce() -> R) -> R {
 /// Runs the function; now and then its cost is measured, for the waves' estimates.
 fn timed(view: &View, node: &Node) -> Result<Shared, Box<dyn Any + Send>> {
     const SAMPLED: u64 = 64;
+    /// Of a node whose cost is known.
+    const KNOWN: u64 = 1024;
     let runs = view.recomputes.get() + 1;
     view.recomputes.set(runs);
     // The chain's number tells short views apart.
-    if cfg!(loom) || !(view.chain + u64::from(runs)).is_multiple_of(SAMPLED) {
-        return node.run();
-    }
-    measured(node)
+    let turn = view.chain + u64::from(runs);
+    let sampled =
+        turn.is_multiple_of(SAMPLED) && (turn.is_multiple_of(KNOWN) || !node.is_measured());
+    if cfg!(loom) || !sampled { node.run() } else { measured(node) }
 }
 
 #[cold]

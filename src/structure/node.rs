@@ -411,6 +411,12 @@ impl Node {
         }
     }
 
+    #[inline]
+    pub(crate) fn is_measured(&self) -> bool {
+        // Relaxed: a hint.
+        self.cost.load(Relaxed) != 0
+    }
+
     pub(crate) fn set_cost(&self, nanos: u64) {
         let units = nanos.div_ceil(COST_UNIT).clamp(1, u64::from(u16::MAX));
         // Relaxed: a hint.

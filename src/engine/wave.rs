@@ -303,28 +303,36 @@ impl Levels {
         let mut seen = ByAddress::default();
         let mut levels = BTreeMap::<u32, Vec<NodeRef>>::new();
         let mut open: Vec<NodeRef> = Vec::new();
+        // Nodes of one level mostly come one after the other.
+        let mut run = (0, Vec::new());
+        let is_computed = |source: &&NodeRef| source.role() == NodeKind::Computed;
         for effect in effects.iter().filter(|effect| effect.runs_in_waves()) {
-            effect.each_source(|source| open.push(source.clone()));
+            effect.each_source(|source| open.extend(Some(source).filter(is_computed).cloned()));
         }
+        let mut look = LOOK;
         while let Some(node) = open.pop() {
-            if seen.len() % LOOK == LOOK - 1 && !note_gathering(world, started, seen.len()) {
+            if seen.len() == look && !note_gathering(world, started, look) {
                 return None;
             }
-            if node.role() == NodeKind::Signal
-                || seen.insert(node.as_ptr().addr().get(), ()).is_some()
-            {
-                continue;
-            }
-            if evaluate::usable(&node, revision).is_some() {
+            look += if seen.len() == look { LOOK } else { 0 };
+            let is_new = seen.insert(node.as_ptr().addr().get(), ()).is_none();
+            if !is_new || evaluate::usable(&node, revision).is_some() {
                 continue;
             }
             // Somebody else's claim: they bring it up to date.
             let Some(claim) = Claim::try_take(&node, &view) else { continue };
-            open.extend(claim.sources().iter().map(|source| source.node.clone()));
+            let sources = claim.sources().iter().map(|source| &source.node);
+            open.extend(sources.filter(is_computed).cloned());
             drop(claim);
             // Relaxed: a hint.
-            levels.entry(node.level.load(Relaxed)).or_default().push(node);
+            let level = node.level.load(Relaxed);
+            if level != run.0 {
+                let before = std::mem::replace(&mut run, (level, Vec::new()));
+                levels.entry(before.0).or_default().extend(before.1);
+            }
+            run.1.push(node);
         }
+        levels.entry(run.0).or_default().extend(run.1);
         note_gathering(world, started, seen.len());
         levels.values().any(|level| level.len() > 1).then_some(Self(levels))
     }

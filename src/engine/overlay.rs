@@ -45,7 +45,8 @@ struct State {
     /// Address of a signal -> its place in `pending`, once that is too long to search.
     places: ByAddress<usize>,
     conditions: Vec<(u32, NodeRef, Condition)>,
-    table: ByAddress<Entry>,
+    /// By id, for the nodes are not counted: another one may take the address of one that is gone.
+    table: ById<Entry>,
     /// A transaction's reads, by address.
     reads: ByAddress<NodeRef>,
 }
@@ -158,20 +159,26 @@ pub(crate) struct Shown {
 }
 
 /// Maps by a node's address, which needs no protection against chosen keys.
-pub(crate) type ByAddress<T> = HashMap<usize, T, BuildHasherDefault<AddressHasher>>;
+pub(crate) type ByAddress<T> = HashMap<usize, T, BuildHasherDefault<NumberHasher>>;
+/// The same by its id.
+type ById<T> = HashMap<u64, T, BuildHasherDefault<NumberHasher>>;
 
 #[derive(Default)]
-pub(crate) struct AddressHasher(u64);
+pub(crate) struct NumberHasher(u64);
 
-impl Hasher for AddressHasher {
+impl Hasher for NumberHasher {
     fn write(&mut self, _bytes: &[u8]) {
-        unreachable!("addresses are numbers");
+        unreachable!("addresses and ids are numbers");
     }
 
     fn write_usize(&mut self, address: usize) {
+        self.write_u64(address as u64);
+    }
+
+    fn write_u64(&mut self, number: u64) {
         // Fibonacci hashing; the map looks at the highest bits and at the lowest, and those of an
         // address are always 0.
-        let product = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let product = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.0 = product ^ (product >> 32);
     }
 
@@ -479,7 +486,7 @@ impl Overlay {
     pub(crate) fn look_up(&self, node: &Node, chain: u64) -> Lookup {
         let mut state = self.state.lock();
         let sequence = state.sequence;
-        match state.table.get_mut(&key(node)) {
+        match state.table.get_mut(&node.id) {
             None => Lookup::Absent(sequence),
             Some(Entry::Running(owner)) if *owner == chain => Lookup::Running,
             // Another thread that shares the layer: it has its result, this one makes its own.
@@ -493,15 +500,15 @@ impl Overlay {
     }
 
     pub(crate) fn begin(&self, node: &Node, chain: u64) {
-        self.state.lock().table.insert(key(node), Entry::Running(chain));
+        self.state.lock().table.insert(node.id, Entry::Running(chain));
     }
 
     pub(crate) fn finish(&self, node: &Node, result: Outcome) {
-        self.state.lock().table.insert(key(node), Entry::Done(result));
+        self.state.lock().table.insert(node.id, Entry::Done(result));
     }
 
     pub(crate) fn forget(&self, node: &Node) {
-        self.state.lock().table.remove(&key(node));
+        self.state.lock().table.remove(&node.id);
     }
 }
 
@@ -517,9 +524,9 @@ impl Default for Overlay {
 }
 
 /// Clearing costs time in proportion to the capacity.
-fn clear<T>(map: &mut ByAddress<T>) {
+fn clear<K, T>(map: &mut HashMap<K, T, BuildHasherDefault<NumberHasher>>) {
     if map.capacity() > KEPT {
-        *map = ByAddress::default();
+        *map = HashMap::default();
     } else if !map.is_empty() {
         map.clear();
     }

@@ -507,3 +507,18 @@ fn a_write_found_equal_to_a_value_that_then_goes_is_still_the_write() {
         assert_eq!(list.get(), [4, 5, 6], "the batch never wrote anything else");
     });
 }
+
+#[test]
+fn a_batch_takes_no_computed_for_one_that_is_gone() {
+    in_graph(|_| {
+        let a = signal(0);
+        batch(|| {
+            a.set(1);
+            // Each takes the memory of one before, once there are enough of them.
+            for n in 0..200 {
+                let sum = computed!([a] a.get() + n);
+                assert_eq!(sum.get(), n + 1);
+            }
+        });
+    });
+}

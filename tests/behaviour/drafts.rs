@@ -360,3 +360,17 @@ fn a_rebase_that_panics_leaves_the_draft_on_its_base_and_others_their_snapshots(
         assert_eq!((snapshot.get(&a), snapshot.get(&b)), (1, 10));
     });
 }
+
+#[test]
+fn a_draft_takes_no_computed_for_one_that_is_gone() {
+    in_graph(|g| {
+        let a = signal(0);
+        let draft = g.draft();
+        draft.set(&a, 1);
+        // Each takes the memory of one before, once there are enough of them.
+        for n in 0..200 {
+            let sum = computed!([a] a.get() + n);
+            assert_eq!((sum.get(), draft.get(&sum)), (n, n + 1));
+        }
+    });
+}

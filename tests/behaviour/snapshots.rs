@@ -265,3 +265,17 @@ fn a_value_that_came_back_later_is_not_taken_for_that_of_the_time_between() {
         assert_eq!((between.get(&odd), between.get(&shown)), (1, 10));
     });
 }
+
+#[test]
+fn a_snapshot_takes_no_computed_for_one_that_is_gone() {
+    in_graph(|g| {
+        let a = signal(0);
+        let then = g.snapshot();
+        a.set(1);
+        // Each takes the memory of one before, once there are enough of them.
+        for n in 0..200 {
+            let sum = computed!([a] a.get() + n);
+            assert_eq!((sum.get(), then.get(&sum)), (n + 1, n));
+        }
+    });
+}

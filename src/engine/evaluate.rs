@@ -108,9 +108,16 @@ impl<'a> Claim<'a> {
 
     /// The sources of the last published run.
     pub(crate) fn sources(&self) -> &[Source] {
-        // SAFETY: the claim's own cell; nobody changes it while the claim is borrowed.
-        self.node.sources.with(|sources| unsafe { (*sources).as_slice() })
+        sources_of(self.node)
     }
+}
+
+/// The sources of the last published run, for the claim's owner, who does not change them
+/// meanwhile.
+#[inline]
+fn sources_of(node: &Node) -> &[Source] {
+    // SAFETY: the claim's own cell.
+    node.sources.with(|sources| unsafe { (*sources).as_slice() })
 }
 
 impl Drop for Claim<'_> {
@@ -476,9 +483,17 @@ impl<'a> Walk<'a> {
         if tracker.is_as_before() {
             let valid_from = tracker.valid_from.get();
             tracker.end_as_before();
-            return publish(self.view, self.innermost(), block, valid_from);
+            return self.publish(block, valid_from);
         }
         self.changed(block, tracker.finish())
+    }
+
+    /// See the function. The step itself may move, for publishing asks the equality, and that may
+    /// read.
+    #[inline]
+    fn publish(&self, block: Shared, valid_from: u64) -> (u64, u64) {
+        let step = self.innermost();
+        publish(self.view, step.claim.node, step.changed_from(), block, valid_from)
     }
 
     /// What was read is not what was read before, or not what everybody may see.
@@ -494,7 +509,7 @@ impl<'a> Walk<'a> {
         }
         let valid_from = recorded.valid_from;
         let dropped = subscribe(node, recorded);
-        let told = publish(self.view, step, block, valid_from);
+        let told = self.publish(block, valid_from);
         if let Some(dropped) = dropped {
             let mut ended = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
             *ended = dropped;
@@ -626,9 +641,15 @@ pub(crate) fn inherit(node: &Node, sources: &[Source], revision: u64) {
 }
 
 /// Publishes a result that everybody may see; the node has subscribed to what was read.
+/// `changed_from`: from when on a value is valid that is another one than the memo.
 #[inline]
-fn publish(view: &View, step: &Step<'_>, block: Shared, valid_from: u64) -> (u64, u64) {
-    let (node, sources) = (step.claim.node, step.claim.sources());
+fn publish(
+    view: &View,
+    node: &Node,
+    changed_from: u64,
+    block: Shared,
+    valid_from: u64,
+) -> (u64, u64) {
     // Relaxed: written by the claim's owners only.
     let old = NonNull::new(node.value.load(Relaxed));
     // Never back, even if the function is impure: holds protect memos by these numbers.
@@ -639,7 +660,7 @@ fn publish(view: &View, step: &Step<'_>, block: Shared, valid_from: u64) -> (u64
     match equal {
         Some(old) if !seeded(Bug::NoCutoff) => {
             view.cutoffs.set(view.cutoffs.get() + 1);
-            settle(node, sources, view.revision, valid_from);
+            settle(node, sources_of(node), view.revision, valid_from);
             // Relaxed: written by the claim's owners only.
             // SAFETY: the claim protects the memo.
             (unsafe { old.as_ref() }.stamp.load(Relaxed), valid_from)
@@ -647,10 +668,10 @@ fn publish(view: &View, step: &Step<'_>, block: Shared, valid_from: u64) -> (u64
         _ => {
             // A peek may have led the function to sources that are older than the change that made
             // it run; but the memo before was exact until that change, so this one is not older.
-            let valid_from = valid_from.max(old.map_or(0, |_| step.changed_from()));
+            let valid_from = valid_from.max(old.map_or(0, |_| changed_from));
             debug_assert!(valid_from <= view.revision, "a node verified here is not run again");
             if let Err(block) = replace_alone(view, node, old, block, valid_from) {
-                replace(view, step, old, block, valid_from);
+                replace(view, node, old, block, valid_from);
             }
             (valid_from, valid_from)
         }
@@ -700,14 +721,8 @@ fn replace_alone(
 }
 
 /// Publishes a changed value.
-fn replace(
-    view: &View,
-    step: &Step<'_>,
-    old: Option<NonNull<Header>>,
-    block: Shared,
-    valid_from: u64,
-) {
-    let (node, sources) = (step.claim.node, step.claim.sources());
+fn replace(view: &View, node: &Node, old: Option<NonNull<Header>>, block: Shared, valid_from: u64) {
+    let sources = sources_of(node);
     // Relaxed: published by `value` below.
     block.header().stamp.store(valid_from, Relaxed);
     // SAFETY: nobody else has the block yet.

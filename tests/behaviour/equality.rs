@@ -130,3 +130,26 @@ fn what_an_equality_reads_makes_no_edge() {
         assert_eq!(runs.take(), 1);
     });
 }
+
+#[test]
+fn an_equality_may_read_what_takes_many_steps() {
+    in_graph(|_| {
+        let s = signal(0_u64);
+        let foot = computed!([s] s.get());
+        let deep = (0..300).fold(foot, |below, _| computed(move || below.get() + 1));
+        let source = s.clone();
+        let reading = move |old: &u64, new: &u64| {
+            // Deep for the first time: the list of steps gets another place, and these its old.
+            deep.get();
+            let others: Vec<_> = (1..200).map(|size| vec![u64::MAX; size]).collect();
+            !others.is_empty() && old == new
+        };
+        let c = Computed::builder(move || source.get()).equality(reading).build();
+        let top = computed!([c] c.get());
+        top.get();
+        for value in 1..5 {
+            s.set(value);
+            assert_eq!((top.get(), c.get()), (value, value));
+        }
+    });
+}

@@ -19,6 +19,7 @@ fn a_lone_thread_sees_what_any_thread_would() {
         values_with_a_destructor_are_dropped_once_each();
         nothing_is_lost_while_threads_come_and_go();
         a_computed_never_glitches_while_threads_come_and_go();
+        an_effect_ends_when_a_thread_that_never_used_a_graph_disposes_it();
         let _ = done.send(());
     });
     let finished = finished.recv_timeout(Duration::from_secs(120));
@@ -181,4 +182,30 @@ fn a_computed_never_glitches_while_threads_come_and_go() {
         other.join().expect("a read does not fail");
     }
     assert_eq!(both.get(), (n, n));
+}
+
+fn an_effect_ends_when_a_thread_that_never_used_a_graph_disposes_it() {
+    const THREADS: u64 = 500;
+    let g = Graph::new();
+    let a = g.signal(0_u64);
+    let mut n = 0;
+    for _ in 0..THREADS {
+        let runs = Arc::new(AtomicU64::new(0));
+        let effect = g.effect({
+            let (a, runs) = (a.clone(), runs.clone());
+            move || runs.store(a.get(), Ordering::Relaxed)
+        });
+        // Nothing else of the thread's uses a graph before.
+        let other = std::thread::spawn(move || effect.dispose());
+        while !other.is_finished() {
+            n += 1;
+            a.set(n);
+        }
+        other.join().expect("disposing does not fail");
+        let before = runs.load(Ordering::Relaxed);
+        n += 1;
+        a.set(n);
+        assert_eq!(runs.load(Ordering::Relaxed), before, "no run after the end");
+    }
+    assert_eq!(g.stats().live_effects, 0);
 }

@@ -75,6 +75,7 @@ pub use time::{Clock, ManualClock};
 pub mod protocol {
     pub use crate::barrier::solo;
     pub use crate::engine::trim::{trim_at_once, trim_every};
+    pub use crate::participants::leave_now;
     pub use crate::reclaim::reset;
     pub use crate::seeded::Bug;
 }

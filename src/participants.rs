@@ -280,7 +280,11 @@ impl Drop for Leaving {
     fn drop(&mut self) {
         if let Some(participant) = self.0.take() {
             let _ = CURRENT.try_with(|current| current.set(None));
+            #[cfg(not(loom))]
             leave(participant);
+            // Release: pairs with the Acquire in `join`. No registry can be reached here.
+            #[cfg(loom)]
+            participant.taken.store(false, Release);
         }
     }
 }
@@ -294,28 +298,31 @@ pub(crate) fn current() -> &'static Participant {
     }
 }
 
-/// The first use by a thread; or one by the destructor of a thread-local value that outlives
-/// ours, whose record is not given back: it costs a few hundred bytes.
 /// Lets a thread out; whoever is left alone is solo.
-#[cfg(not(loom))]
 fn leave(participant: &Participant) {
-    let _door = registry().door.lock();
+    let registry = registry();
+    let _door = registry.door.lock();
     // Relaxed: under the lock.
     participant.solo.store(false, Relaxed);
     // Release: pairs with the Acquire in `join`.
     participant.taken.store(false, Release);
     if barrier::is_available() {
-        registry().begin_solo();
+        registry.begin_solo();
     }
 }
 
-/// Under loom a thread that ends cannot reach the registry.
+/// Lets this thread out before its end, when it cannot reach the registry any more; its next use
+/// of a graph would let it in again.
 #[cfg(loom)]
-fn leave(participant: &Participant) {
-    // Release: pairs with the Acquire in `join`.
-    participant.taken.store(false, Release);
+pub fn leave_now() {
+    if let Some(participant) = LEAVING.with(|leaving| leaving.0.take()) {
+        CURRENT.with(|current| current.set(None));
+        leave(participant);
+    }
 }
 
+/// The first use by a thread; or one by the destructor of a thread-local value that outlives
+/// ours, whose record is not given back: it costs a few hundred bytes.
 #[cold]
 fn enter() -> &'static Participant {
     let rested = RESTED.try_with(Cell::take).ok().flatten();

@@ -680,7 +680,7 @@ fn publish(
 
 /// The same where nothing but this view's revision is held or kept and no commit is newer: there
 /// is no mark to take over, and the value before is nobody's. Gives the block back if there is
-/// somebody else, or more to do.
+/// somebody else, or was meanwhile and has committed, or if there is more to do.
 #[inline(always)]
 fn replace_alone(
     view: &View,
@@ -691,24 +691,30 @@ fn replace_alone(
 ) -> Result<(), Shared> {
     // SAFETY: the claim protects the memo.
     let old = old.filter(|old| unsafe { old.as_ref() }.is_plain());
-    // Relaxed: no commit of this thread's runs now, and others' are excluded below.
-    let (true, Some(old)) = (view.lone && view.world.clock.load(Relaxed) == view.revision, old)
-    else {
+    let (true, Some(old)) = (view.lone, old) else { return Err(block) };
+    // Relaxed: a hint for what this thread itself committed.
+    let is_newest = || view.world.clock.load(Relaxed) == view.revision;
+    if !is_newest() {
         return Err(block);
-    };
+    }
     // Relaxed: published by `value` below.
     block.header().stamp.store(valid_from, Relaxed);
     // SAFETY: nobody else has the block yet.
     unsafe { block.header().set_from(valid_from) };
     let alone = solo::plainly(view.me, || {
+        // Who came and went since the look above may have committed.
+        if !is_newest() && !seeded(Bug::LoneLooksEarly) {
+            return false;
+        }
         // Release: as in `replace`.
         node.valid_from.store(valid_from, Release);
         // Release: as above.
         node.value.store(block.header().as_ptr().as_ptr(), Release);
         // Release: as above.
         node.verified_at.store(view.revision, Release);
+        true
     });
-    if alone.is_none() {
+    if alone != Some(true) {
         return Err(block);
     }
     reclaim::retired(old.as_ptr());

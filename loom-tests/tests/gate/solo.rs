@@ -2,7 +2,7 @@
 
 use crate::scenario::{Mode::*, Scenario, claim};
 use crate::world::{join, spawn};
-use isobar::protocol::solo;
+use isobar::protocol::{leave_now, solo};
 use isobar::{Graph, Signal};
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -11,6 +11,8 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("s51_a_lone_recompute_beside_a_thread_that_comes", s51),
     Scenario::new("s52_a_lone_set_beside_a_thread_that_comes", s52),
     Scenario::new("s53_a_lone_set_inside_of_a_read", s53).kills(&[("lone-ignores-kept", Rmw)]),
+    Scenario::new("s54_a_lone_subscription_beside_a_thread_that_comes_and_goes", s54)
+        .kills(&[("lone-looks-early", Rmw)]),
 ];
 
 /// Under loom the threads that end after the scenario cannot take a graph down, for they are solo.
@@ -104,4 +106,38 @@ fn s53() {
     });
     join(t);
     leak((g, a));
+}
+
+/// ```text
+/// T1, solo: a = 1, d.get(), which subscribes to b      T2, comes: b = 1; goes
+/// ```
+fn s54() {
+    let (g, a) = signal();
+    let b = g.signal(0);
+    let d = g.computed({
+        let (a, b) = (a.clone(), b.clone());
+        move || {
+            if a.get() == 0 {
+                return 0;
+            }
+            // A switch that is not one of the few preemptions.
+            loom::thread::yield_now();
+            10 + b.get()
+        }
+    });
+    d.get();
+    a.set(1);
+    let t = spawn({
+        let b = b.clone();
+        move || {
+            b.set(1);
+            leak(b);
+            leave_now();
+        }
+    });
+    let first = d.get();
+    claim!(first == 10 || first == 11, "d is {first}");
+    join(t);
+    claim!(d.get() == 11, "d is {} after b = 1", d.get());
+    leak((g, a, b, d));
 }

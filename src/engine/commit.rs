@@ -526,18 +526,20 @@ fn count(world: &World, requests: u64, commits: u64) {
 /// found it: the thread is solo, and holds and keeps nothing (claim O3 of solo.md).
 #[inline]
 fn drop_older(block: &Header) -> bool {
-    // Relaxed: below the head only the trimmer writes, and the link is this thread's own.
-    let Some(older) = NonNull::new(block.older.load(Relaxed)) else { return false };
-    // SAFETY: linked, so alive.
-    let version = unsafe { older.as_ref() };
-    // Relaxed: as above. What is older still is the trimmer's.
-    if !version.is_plain() || !version.older.load(Relaxed).is_null() {
-        return false;
-    }
-    // Release: whoever walks sees a clock that is beyond the version.
-    if solo::plainly(participants::current(), || block.older.store(null_mut(), Release)).is_none() {
-        return false;
-    }
+    let unlinked = solo::plainly(participants::current(), || {
+        // Relaxed: below the head only the trimmer writes, and nobody else is there now.
+        let older = NonNull::new(block.older.load(Relaxed))?;
+        // SAFETY: linked, so alive.
+        let version = unsafe { older.as_ref() };
+        // Relaxed: as above. What is older still is the trimmer's.
+        if !version.is_plain() || !version.older.load(Relaxed).is_null() {
+            return None;
+        }
+        // Release: whoever walks sees a clock that is beyond the version.
+        block.older.store(null_mut(), Release);
+        Some(older)
+    });
+    let Some(older) = unlinked.flatten() else { return false };
     reclaim::retired(older.as_ptr());
     reclaim::freed(older.as_ptr());
     // SAFETY: nobody else was there when it was unlinked: the signal's count is ours.

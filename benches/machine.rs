@@ -163,6 +163,8 @@ impl Random {
 pub struct Found {
     /// Operations.
     pub done: u64,
+    /// How often one began again, from the first turn on.
+    pub refused: u64,
     /// Transfers of lines, or of the right to write them.
     pub transfers: u64,
     /// The same, by line.
@@ -380,6 +382,7 @@ impl Machine {
                     let turn = me.turn;
                     me.now += self.common.back_off * f64::from(1 << me.refused.min(LONGEST));
                     me.refused += 1;
+                    self.found.refused += 1;
                     return self.begin(core, turn);
                 }
                 me.refused = 0;
@@ -652,6 +655,7 @@ mod tests {
             let changes = machine.graphs[0].signals[0].changes;
             // Those of turns that are not over yet are changes already.
             assert!((TURNS..TURNS + cores as u64).contains(&changes), "{changes} of {found:?}");
+            assert_eq!(found.refused > 0, cores > 1, "who comes second begins again: {found:?}");
         }
     }
 }

@@ -195,6 +195,12 @@ fn wait(world: &Arc<World>, request: &Request) {
             let right = Right(world);
             let collected = right.commit_inbox();
             right.leave(collected);
+            // Acquire: as above.
+            if request.state.load(Acquire) == state::DONE {
+                return;
+            }
+            // Whoever committed it before is about to answer.
+            spin.turn();
         } else if spin.is_over() {
             park(request, &mut parked);
         } else {

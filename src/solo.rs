@@ -29,10 +29,13 @@ pub(crate) fn fence() {
 /// The same for who knows this thread's participant.
 #[inline(always)]
 pub(crate) fn fence_of(me: &Participant) {
-    // Relaxed: see `plainly`; a stale yes is made up for by the barrier of who said no.
-    if is_solo(me) {
-        barrier::light();
-    } else {
+    if cfg!(loom) && !barrier::is_available() {
+        return machine_fence();
+    }
+    // What was stored before is stored before the look: who says no makes up for a yes that came
+    // too early, by a barrier after it.
+    barrier::light();
+    if !is_solo(me) {
         machine_fence();
     }
 }
@@ -40,8 +43,9 @@ pub(crate) fn fence_of(me: &Participant) {
 /// Is this thread the only one? What decides is asked again where it matters, see `plainly`.
 #[inline(always)]
 pub(crate) fn is_solo(me: &Participant) -> bool {
-    // Relaxed: a hint.
-    may_be_solo() && me.solo.load(Relaxed)
+    // Acquire: pairs with the Release of who left, in `begin_solo`: what that thread did before is
+    // seen by what follows, as after the fence that is left out.
+    may_be_solo() && me.solo.load(Acquire)
 }
 
 /// Runs `plain`, a read-modify-write in several plain steps, if this thread is solo and stays so
@@ -60,7 +64,7 @@ struct Plainly<'p>(&'p Participant, bool);
 impl<'p> Plainly<'p> {
     #[inline(always)]
     fn begin(me: &'p Participant) -> Option<Self> {
-        // Relaxed: a stale no costs an instruction; a stale yes is found out below.
+        // A stale no costs an instruction; a stale yes is found out below.
         if !is_solo(me) {
             return None;
         }
@@ -71,7 +75,7 @@ impl<'p> Plainly<'p> {
         // Pairs with the barrier in `end_solo`: either that sees this thread busy, and waits, or
         // this thread sees that it is no longer solo (claim O2).
         barrier::light();
-        // Acquire: pairs with the Release of `end_solo`.
+        // Acquire: pairs with the Release in `begin_solo`.
         me.solo.load(Acquire).then_some(plainly)
     }
 }

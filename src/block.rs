@@ -407,6 +407,7 @@ pub(crate) mod memory {
         }
 
         impl Free {
+            #[expect(clippy::declare_interior_mutable_const, reason = "what each list begins as")]
             const NOTHING: Self = Self { first: Cell::new(null_mut()), length: Cell::new(0) };
         }
 

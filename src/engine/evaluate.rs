@@ -392,6 +392,7 @@ impl<'a> Walk<'a> {
 
     /// The innermost step, good until the next one begins. Steps stay where they are while user
     /// code runs, for they are not cheap to move.
+    #[expect(clippy::mut_from_ref, reason = "the list is the thread's, and not the walk's")]
     #[inline(always)]
     fn innermost(&self) -> &mut Step<'a> {
         // SAFETY: as in `begin`.

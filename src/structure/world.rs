@@ -404,6 +404,9 @@ impl World {
             self.doom(doomed);
             return Some(kept);
         }
+        // What `self` points to may stand in one of the nodes, whose memory a drop below may see
+        // freed; the world itself stays for as long as they count as live.
+        let world: &Self = self;
         let mut graves = SmallVec::<[NonNull<Node>; 4]>::new();
         let (mut dropped, mut valued) = (0, 0);
         loop {
@@ -413,24 +416,24 @@ impl World {
                 valued += u64::from(unsafe { node.as_ref() }.role() != NodeKind::Effect);
                 if share == Share::Contents {
                     // The trimmer may free the memory as soon as the contents are gone.
-                    self.register.with(|register| register.leave(node));
+                    world.register.with(|register| register.leave(node));
                 }
                 // SAFETY: handed over once, with the right to do this.
-                self.contain_drop(|| unsafe { node::drop_contents(node) });
+                world.contain_drop(|| unsafe { node::drop_contents(node) });
                 // SAFETY: the memory is freed by the second of this thread and the trimmer.
                 if share == Share::All || unsafe { node.as_ref() }.leave_empty() {
                     graves.push(node);
                 }
             }
             // Relaxed: as above.
-            if !self.any_doomed.load(Relaxed) {
+            if !world.any_doomed.load(Relaxed) {
                 break;
             }
             // Relaxed: as above; what comes after this is for the next look.
-            self.any_doomed.store(false, Relaxed);
-            doomed = std::mem::take(&mut *self.doomed.lock());
+            world.any_doomed.store(false, Relaxed);
+            doomed = std::mem::take(&mut *world.doomed.lock());
         }
-        let last = if dropped > 0 { self.lay(&graves, dropped, valued) } else { None };
+        let last = if dropped > 0 { world.lay(&graves, dropped, valued) } else { None };
         let _ = BURYING.try_with(|flag| flag.set(false));
         last
     }

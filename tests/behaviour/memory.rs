@@ -1,7 +1,7 @@
 //! C10: what nobody needs is dropped, and what somebody needs is not.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use isobar::{Graph, Signal, batch, computed, effect, signal, snapshot};
@@ -322,5 +322,32 @@ fn the_last_handle_of_a_graph_lets_its_detached_effects_and_their_nodes_go() {
         assert_eq!(alive.count(), 1);
         drop(g);
         assert_eq!(alive.count(), 0);
+    });
+}
+
+#[test]
+fn a_drop_that_collects_the_memory_of_the_node_dropped_before_it_counts_in_its_own_graph() {
+    /// Collects its graph, and makes nodes of another one, which take the memory.
+    struct Collecting(Graph, Graph);
+    impl Drop for Collecting {
+        fn drop(&mut self) {
+            (0..4).for_each(|_| self.0.collect());
+            for _ in 0..64 {
+                std::mem::forget(self.1.signal(Arc::new(0)));
+            }
+        }
+    }
+    in_graph(|g| {
+        let (s, other) = (signal(0), Graph::new());
+        let left = Arc::new(Collecting(g.clone(), other.clone()));
+        let left = Mutex::new(Some(Signal::builder(left).always().build()));
+        // Superseded, by a value with a destructor: it waits for the trimmer.
+        let waiting = signal(Arc::new(0));
+        waiting.set(Arc::new(1));
+        // A drop inside of a read is left to the next drop.
+        let leaves = computed!([s] drop((s.get(), left.lock().unwrap().take())));
+        leaves.get();
+        drop(waiting);
+        assert_eq!((g.stats().live_nodes, other.stats().live_nodes), (2, 64));
     });
 }

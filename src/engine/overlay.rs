@@ -500,15 +500,24 @@ impl Overlay {
     }
 
     pub(crate) fn begin(&self, node: &Node, chain: u64) {
-        self.state.lock().table.insert(node.id, Entry::Running(chain));
+        self.enter(node, Entry::Running(chain));
     }
 
     pub(crate) fn finish(&self, node: &Node, result: Outcome) {
-        self.state.lock().table.insert(node.id, Entry::Done(result));
+        self.enter(node, Entry::Done(result));
+    }
+
+    fn enter(&self, node: &Node, entry: Entry) {
+        let before = self.state.lock().table.insert(node.id, entry);
+        // Outside of the lock: another thread that shares the layer may have had its own result,
+        // and dropping values is user code.
+        drop(before);
     }
 
     pub(crate) fn forget(&self, node: &Node) {
-        self.state.lock().table.remove(&node.id);
+        let before = self.state.lock().table.remove(&node.id);
+        // As above.
+        drop(before);
     }
 }
 

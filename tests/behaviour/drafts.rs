@@ -1,8 +1,10 @@
 //! What-if: writes nobody else sees, and what would follow from them.
 
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 
-use isobar::{batch, computed, effect, signal};
+use isobar::{Computed, Draft, Signal, batch, computed, effect, signal};
 
 use crate::stage::{Count, Trace, caught, in_graph, says};
 
@@ -372,5 +374,42 @@ fn a_draft_takes_no_computed_for_one_that_is_gone() {
             let sum = computed!([a] a.get() + n);
             assert_eq!((sum.get(), draft.get(&sum)), (n, n + 1));
         }
+    });
+}
+
+#[test]
+fn of_two_results_for_one_draft_the_one_that_goes_may_read_it_in_its_drop() {
+    /// Reads the draft when it is dropped.
+    struct Reading(Arc<OnceLock<Draft>>, Signal<i32>);
+    impl Drop for Reading {
+        fn drop(&mut self) {
+            self.0.get().map(|draft| draft.get(&self.1));
+        }
+    }
+    in_graph(|g| {
+        let a = signal(0);
+        let draft = Arc::new(OnceLock::new());
+        let (both, runs) = (Arc::new(Barrier::new(2)), AtomicUsize::new(0));
+        let of_run = {
+            let (a, draft) = (a.clone(), draft.clone());
+            move || {
+                // Two threads are inside at once, and so both have a result.
+                if a.get() == 1 && runs.fetch_add(1, SeqCst) < 2 {
+                    both.wait();
+                }
+                Reading(draft.clone(), a.clone())
+            }
+        };
+        let c = Computed::builder(of_run).always().build();
+        let made = g.draft();
+        made.set(&a, 1);
+        draft.set(made).expect("set once");
+        let look = || draft.get().expect("set above").with(&c, |_| ());
+        thread::scope(|scope| {
+            scope.spawn(look);
+            scope.spawn(look);
+        });
+        // The values own the draft, which owns the values.
+        std::mem::forget((draft, c));
     });
 }

@@ -210,18 +210,17 @@ pub(crate) enum Brought {
 /// not handed up, for they are dear to move.
 pub(crate) fn bring_up_to_date(view: &View, node: &Node) -> Brought {
     loop {
+        // What the owner of the claim compares is of the look that found it out of date: loaded
+        // later, it could be of a publication that this look has not seen.
+        let Err(seen) = look(node, view.revision) else { return Brought::Published };
         let walk = Walk::begin(view);
-        // Relaxed: looked at again under the claim.
-        match walk.start(node, node.verified_at.load(Relaxed)) {
+        match walk.start(node, seen) {
             Start::Usable => return Brought::Published,
             Start::Cycle => return Brought::Cycle,
             Start::Begun if walk.drive() => return Brought::Published,
             Start::Begun => return Brought::Privately,
             Start::Private if wait_for(view, node) => {}
             Start::Private => return Brought::Privately,
-        }
-        if usable(node, view.revision).is_some() {
-            return Brought::Published;
         }
     }
 }

@@ -244,22 +244,21 @@ crate::sync::per_thread! {
     static CURRENT: Cell<Option<&'static Participant>> = Cell::new(None);
     static LEAVING: Leaving = Leaving(Cell::new(None));
     static RESTED: Cell<Option<&'static Participant>> = Cell::new(None);
-    /// How many of the pool's jobs this thread is in, one inside of another.
-    static JOBS: Cell<u32> = Cell::new(0);
 }
 
-/// Runs a job of the pool's, after which the thread is no participant until its next.
+/// Runs a job of the pool's, after which the thread is no participant until its next; unless it was
+/// one before: then the job was taken in the middle of something, which goes on as a participant.
 #[cfg(not(loom))]
 pub(crate) fn at_work<R>(job: impl FnOnce() -> R) -> R {
-    struct Job;
+    /// Does the thread rest after the job?
+    struct Job(bool);
     impl Drop for Job {
         fn drop(&mut self) {
-            let jobs = JOBS.with(|jobs| jobs.replace(jobs.get() - 1));
             let me = CURRENT.with(Cell::get);
             let idle = |me: &&Participant| {
                 me.pins.get() == 0 && me.held_used.get() == 0 && me.kept_used.get() == 0
             };
-            if let (1, Some(me)) = (jobs, me.filter(idle))
+            if let (true, Some(me)) = (self.0, me.filter(idle))
                 && barrier::is_available()
             {
                 CURRENT.with(|current| current.set(None));
@@ -268,8 +267,7 @@ pub(crate) fn at_work<R>(job: impl FnOnce() -> R) -> R {
             }
         }
     }
-    JOBS.with(|jobs| jobs.set(jobs.get() + 1));
-    let _job = Job;
+    let _job = Job(CURRENT.with(Cell::get).is_none());
     job()
 }
 

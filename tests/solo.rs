@@ -1,7 +1,7 @@
 //! A process in which one thread alone uses graphs, until others come and go. A test binary of its
 //! own with one test in it, for other tests' threads would use graphs, too.
 
-use isobar::Graph;
+use isobar::{Context, Graph};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{channel, sync_channel};
@@ -15,6 +15,8 @@ fn a_lone_thread_sees_what_any_thread_would() {
         a_memo_that_is_looked_at_stays_while_it_is_recomputed();
         what_a_snapshot_shows_stays();
         what_is_loaded_stays();
+        what_an_evaluation_looks_at_stays_while_it_sets_a_signal_from_outside();
+        an_evaluation_that_sets_a_new_source_from_outside_is_out_of_date();
         an_effect_sees_each_set_and_what_it_sets_itself();
         values_with_a_destructor_are_dropped_once_each();
         nothing_is_lost_while_threads_come_and_go();
@@ -74,6 +76,56 @@ fn what_is_loaded_stays() {
         assert_eq!(d.get(), n + 1000);
     }
     assert_eq!((*at_first, *memo), (0, 1000));
+}
+
+/// A context taken outside of everything lets a computed do what it may not do itself.
+fn what_an_evaluation_looks_at_stays_while_it_sets_a_signal_from_outside() {
+    let g = Graph::new();
+    let outside = Context::current();
+    let a = g.signal(0_u64);
+    let d = a.map(|a| a + 1000);
+    let looks = g.computed({
+        let (a, d) = (a.clone(), d.clone());
+        move || {
+            d.with(|seen| {
+                let before = *seen;
+                outside.enter(|| {
+                    for n in before..before + 5 {
+                        a.set(n - 999);
+                        assert_eq!(d.get(), n + 1);
+                    }
+                });
+                assert_eq!(*seen, before, "the value of before");
+                before
+            })
+        }
+    });
+    for n in 0..20 {
+        assert_eq!(looks.get(), 1000 + 5 * n);
+    }
+}
+
+fn an_evaluation_that_sets_a_new_source_from_outside_is_out_of_date() {
+    let g = Graph::new();
+    let outside = Context::current();
+    let (a, b) = (g.signal(0_u64), g.signal(0_u64));
+    let sets = g.computed({
+        let (a, b) = (a.clone(), b.clone());
+        move || {
+            let n = a.get();
+            if n > 0 {
+                outside.enter(|| b.set(n));
+                // At the revision of before the set.
+                n * 10 + b.get()
+            } else {
+                0
+            }
+        }
+    });
+    assert_eq!(sets.get(), 0);
+    a.set(1);
+    assert_eq!(sets.get(), 10);
+    assert_eq!(sets.get(), 11, "the set from outside is seen");
 }
 
 fn an_effect_sees_each_set_and_what_it_sets_itself() {

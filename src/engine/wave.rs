@@ -119,6 +119,8 @@ fn waves(world: &Arc<World>, whose: Whose) -> LeftOver {
 }
 
 fn waves_with(world: &Arc<World>, mut whose: Whose, effects: &mut Vec<EffectRef>) -> LeftOver {
+    let spin = Spin::default();
+    let mut before = 0;
     loop {
         react::take_pending(world, effects);
         if whose == Whose::Own && world.config.threads != 1 {
@@ -133,8 +135,13 @@ fn waves_with(world: &Arc<World>, mut whose: Whose, effects: &mut Vec<EffectRef>
         if effects.is_empty() {
             return LeftOver::Nothing;
         }
-        wave(world, effects);
+        let revision = wave(world, effects);
         effects.clear();
+        if revision == before {
+            // They wait for a commit that has marked them and is not visible yet.
+            spin.turn();
+        }
+        before = revision;
         trim::if_due(world);
         world.bury_left();
         // Relaxed: what this thread queued is seen; what others did is seen by the second look.
@@ -160,7 +167,8 @@ fn leave_foreign(world: &World, effects: &mut Vec<EffectRef>) {
     foreign.leave_to(world);
 }
 
-fn wave(world: &Arc<World>, effects: &[EffectRef]) {
+/// One wave; returns its revision.
+fn wave(world: &Arc<World>, effects: &[EffectRef]) -> u64 {
     let held = world.holds.newest(&world.clock);
     #[cfg(feature = "tracing")]
     let _span = {
@@ -186,6 +194,7 @@ fn wave(world: &Arc<World>, effects: &[EffectRef]) {
             Runs::With(schedule) => effect.schedule(schedule),
         }
     }
+    held.revision
 }
 
 /// Gives an effect's run to the pool; false if there is none for its graph.

@@ -132,6 +132,8 @@ bugs! {
     SoloNoBarrier = "solo-no-barrier",
     /// A lone thread gives up what it keeps itself.
     LoneIgnoresKept = "lone-ignores-kept",
+    /// Who disposes an effect is no participant.
+    DisposeUnannounced = "dispose-unannounced",
     /// A lone thread looks for newer commits before it knows that it is still alone only.
     LoneLooksEarly = "lone-looks-early",
     /// A panic leaves the claim held.

@@ -766,8 +766,10 @@ impl EffectRef {
     /// After this no run starts. Waits, if asked to and if nobody can be waiting for this thread.
     pub(crate) fn dispose(&self, waits: Waits) {
         let record = self.record();
-        // From here on nobody else is solo, and changes the word in plain steps.
-        participants::current();
+        if !seeded(Bug::DisposeUnannounced) {
+            // From here on nobody else is solo, and changes the word in plain steps.
+            participants::current();
+        }
         // AcqRel: pairs with `begin`, which sees the bit, and `end`, whose run is over.
         let before = record.status.fetch_or(status::DISPOSED, AcqRel);
         if before & status::RUNNING == 0 {

@@ -16,7 +16,8 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("s54_a_lone_subscription_beside_a_thread_that_comes_and_goes", s54)
         .kills(&[("lone-looks-early", Rmw)]),
     Scenario::new("s55_a_lone_batch_beside_a_thread_that_comes_and_goes", s55),
-    Scenario::new("s56_two_effects_of_a_lone_set_beside_a_thread_that_comes_and_goes", s56),
+    Scenario::new("s56_two_effects_of_a_lone_set_beside_a_thread_that_comes_and_goes", s56)
+        .loads_bound(1),
     Scenario::new("s57_a_lone_drop_of_an_observer_beside_a_thread_that_comes_and_goes", s57),
     Scenario::new("s58_a_lone_set_after_a_thread_that_subscribed_and_left", s58),
     Scenario::new("s59_an_effect_of_a_lone_thread_disposed_by_one_that_comes", s59)

@@ -162,7 +162,7 @@ impl Registry {
             // Pairs with `light` in `fence` and `plainly`: what was stored before is seen by this
             // thread, what is looked at after sees this thread's stores (claims O1, O2).
             if !seeded(Bug::SoloNoBarrier) && !barrier::heavy() {
-                // Release: as in `begin_solo`. Nothing is ended, and whoever tries again fails, too.
+                // Release: as in `begin_solo`. Nothing has ended; whoever tries again fails, too.
                 participant.solo.store(true, Release);
                 panic!("the system refuses the membarrier that it had registered: allow it");
             }
